@@ -1,0 +1,5 @@
+"""`python -m vqtool`, also what torchrun starts."""
+
+from vqtool.cli import main
+
+main()

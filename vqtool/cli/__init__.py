@@ -1,0 +1,31 @@
+"""The commands: one thin file each, flags in, one call into the layer below, text out.
+
+Bodies import what they need, so that `vqtool --help` loads typer and nothing heavy.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `vqtool` script.
+
+    Exit codes: 0 done, 1 a user's mistake (one message on stderr), 2 a usage error, 130 interrupted.
+    """
+    from vqtool.cli.app import app
+    from vqtool.errors import VqtoolError
+
+    try:
+        app()
+    except VqtoolError as error:
+        if "--debug" in sys.argv:
+            raise
+        from vqtool.cli.console import stderr_line
+
+        stderr_line(f"error: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`vqtool runs | head`): nothing is left to say, nor to flush at exit.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,37 @@
+"""`vqtool config`: show, check and describe configs."""
+
+from typing import Annotated
+
+import typer
+
+from vqtool.cli import options
+
+app = typer.Typer(no_args_is_help=True, help="Show, check and describe configs.")
+Name = Annotated[str | None, typer.Argument(metavar="[NAME_OR_PATH]", help="Config file or preset; default: defaults.")]
+
+
+@app.command(epilog="Examples: vqtool config show baseline.toml; vqtool config show tiny --set train.steps=100")
+def show(name: Name = None, set_: options.Set = None, debug: options.Debug = False) -> None:
+    """Print the resolved config: file, overrides and defaults."""
+    from vqtool.core.config_file import dump_config, load_config
+
+    typer.echo(dump_config(load_config(name, set_ or [])), nl=False)
+
+
+@app.command(epilog="Example: vqtool config check my.toml")
+def check(name: Annotated[str, typer.Argument(metavar="NAME_OR_PATH")], debug: options.Debug = False) -> None:
+    """Check a config and report every mistake in it at once."""
+    from vqtool.core.config_file import find_config, load_config
+
+    load_config(name)
+    typer.echo(f"{find_config(name)}: no mistakes")
+
+
+@app.command(epilog="Example: vqtool config schema > vqtool.schema.json")
+def schema() -> None:
+    """Print the JSON schema of a config, for completion in an editor."""
+    import json
+
+    from vqtool.core.config import Config
+
+    typer.echo(json.dumps(Config.model_json_schema(), indent=2))

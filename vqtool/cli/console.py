@@ -1,0 +1,74 @@
+"""Text on the terminal: results to stdout, everything else to stderr; long work as a bar or as plain lines."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[int, int], None]
+"""Called with (done, total) as work proceeds; total may grow."""
+
+PLAIN_SECONDS = 10.0
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """`text` with control characters replaced, so that file names and messages cannot drive the terminal."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def stderr_line(text: str) -> None:
+    """One message on stderr, never wrapped or interpreted."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(description: str, unit: str) -> Iterator[Advance]:
+    """Show long work on stderr: a Rich bar with rate and ETA on a terminal, a line every ten seconds elsewhere."""
+    if sys.stderr.isatty():
+        with _bar(description, unit) as advance:
+            yield advance
+    else:
+        yield _plain_lines(description, unit)
+
+
+@contextmanager
+def _bar(description: str, unit: str) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
+        task = bar.add_task(description, total=None, rate="")
+
+        def advance(done: int, total: int) -> None:
+            rate = done / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=done, total=total, rate=f"{rate:,.1f}/s")
+
+        yield advance
+
+
+def _plain_lines(description: str, unit: str) -> Advance:
+    started = time.monotonic()
+    last = started
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done < total and now - last < PLAIN_SECONDS:
+            return
+        last = now
+        rate = done / max(now - started, 1e-9)
+        eta = (total - done) / max(rate, 1e-9)
+        stderr_line(f"{description}: {done}/{total} {unit}, {rate:,.1f} {unit}/s, {eta:,.0f} s left")
+
+    return advance

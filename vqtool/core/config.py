@@ -1,0 +1,214 @@
+"""The whole TOML schema on one page: every section, field, default, bound and unit.
+
+Each component receives its own section, never the whole `Config`. Loading and error messages are in `config_file.py`.
+The defaults are the hyper-parameters of the original 2022 project where it had them; where they were a mistake, the
+preset's comment says what changed.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Split = Literal["train", "val", "test"]
+MetricName = Literal["psnr", "ssim", "lpips"]
+
+
+def setting(default: Any, description: str, **bounds: Any) -> Any:
+    """A field with its one-line description (with the unit) and its bounds; `"12"` is no number and `true` no count."""
+    return Field(default=default, description=description, strict=isinstance(default, int | float) or None, **bounds)
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, values never change once loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PreprocessConfig(Section):
+    """From raw videos to a frame store."""
+
+    source: Literal["robonet"] = setting("robonet", "layout of the raw videos")
+    input: str = setting("data/hdf5", "folder of the raw videos")
+    output: str = setting("data/robonet64", "folder of the frame store to write")
+    size: int = setting(64, "height and width of a stored frame, pixels", ge=8, le=1024)
+    min_frames: Count = setting(12, "videos with fewer usable frames are skipped and counted")
+    val: int = setting(256, "number of validation trajectories", ge=0)
+    test: int = setting(256, "number of test trajectories", ge=0)
+    seed: int = setting(23, "seed of the split", ge=0)
+    workers: int = setting(0, "number of worker processes; 0 is one a core", ge=0, le=1024)
+
+
+class DataConfig(Section):
+    """What the model is trained on."""
+
+    store: str = setting("data/robonet64", "folder of the frame store")
+    clip_frames: int = setting(1, "frames of a training clip; 1 trains on single frames", ge=1, le=256)
+    stride: int = setting(1, "step between the frames of a clip, frames", ge=1, le=64)
+
+
+class Decoder2dConfig(Section):
+    """A decoder that sees one frame at a time."""
+
+    kind: Literal["2d"] = "2d"
+
+
+class Decoder3dConfig(Section):
+    """The 2D decoder with temporal convolutions and windowed spatio-temporal attention between its stages."""
+
+    kind: Literal["3d"] = "3d"
+    temporal_kernel: int = setting(3, "length of the temporal convolutions, frames (odd)", ge=1, le=15)
+    window_frames: int = setting(4, "length of an attention window, frames", ge=1, le=64)
+    window_size: int = setting(4, "height and width of an attention window, latent positions", ge=1, le=64)
+    attention_heads: int = setting(4, "heads of the windowed attention", ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _odd_kernel(self) -> "Decoder3dConfig":
+        if self.temporal_kernel % 2 == 0:
+            raise ValueError(f"temporal_kernel must be odd, to see as far back as ahead (got {self.temporal_kernel})")
+        return self
+
+
+class CodebookConfig(Section):
+    """What every quantizer with an explicit codebook has."""
+
+    kind: str
+    codebook_size: int = setting(1024, "number of codes (K)", ge=2, le=2**20)
+    code_dim: int = setting(192, "length of a code (D)", ge=1, le=4096)
+    commitment_weight: Weight = setting(0.25, "beta of van den Oord et al. 2017, eq. 3: pulls latents to their codes")
+    warmup_steps: int = setting(50, "training steps without quantization before the codebook is initialised", ge=0)
+    kmeans_iterations: Count = setting(10, "k-means iterations over the initialisation vectors")
+    vectors_per_code: Count = setting(10, "latents gathered for the initialisation, a code")
+    usage_decay: Share = setting(0.99, "decay a step of the running usage count of a code")
+    revive_below: Share = setting(
+        0.1, "a code used less than this share of the mean usage is replaced by a latent; 0 is never"
+    )
+
+
+class VqConfig(CodebookConfig):
+    """Codebook learnt by gradient: van den Oord et al. 2017."""
+
+    kind: Literal["vq"] = "vq"
+
+
+class EmaConfig(CodebookConfig):
+    """Codebook that follows its latents by an exponential moving average: van den Oord et al. 2017, appendix A.1."""
+
+    kind: Literal["ema"] = "ema"
+
+
+class ModelConfig(Section):
+    """Encoder, quantizer and decoder."""
+
+    resolution: int = setting(64, "height and width of a frame, pixels", ge=8, le=1024)
+    channels: int = setting(128, "channels at full resolution", ge=4, le=1024)
+    channel_multipliers: tuple[Count, ...] = setting(
+        (1, 1, 2, 2, 4),
+        "channels of each level as a multiple; every level but the first halves the frame",
+        min_length=1,
+    )
+    num_res_blocks: int = setting(2, "residual blocks a level", ge=1, le=16)
+    attention_resolutions: tuple[Count, ...] = setting((16,), "resolutions with self-attention, pixels")
+    latent_channels: int = setting(256, "channels between encoder and quantizer", ge=1, le=4096)
+    decoder: Decoder2dConfig | Decoder3dConfig = Field(default=Decoder2dConfig(), discriminator="kind")
+    quantizer: VqConfig | EmaConfig = Field(default=VqConfig(), discriminator="kind")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kinds(cls, table: Any) -> Any:
+        """A `[model.decoder]` or `[model.quantizer]` without `kind` means the default kind."""
+        if not isinstance(table, dict):
+            return table
+        filled = dict(table)
+        for name in ("decoder", "quantizer"):
+            if isinstance(filled.get(name), dict):
+                filled[name] = {"kind": cls.model_fields[name].default.kind} | filled[name]
+        return filled
+
+    @property
+    def downsampling(self) -> int:
+        """Pixels across one token."""
+        return 1 << (len(self.channel_multipliers) - 1)
+
+    @property
+    def grid_size(self) -> int:
+        """Tokens down and across a frame."""
+        return self.resolution // self.downsampling
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ModelConfig":
+        if self.resolution % self.downsampling:
+            raise ValueError(
+                f"resolution {self.resolution} is not divisible by {self.downsampling}, "
+                f"the downsampling of {len(self.channel_multipliers)} levels"
+            )
+        return self
+
+
+class LossConfig(Section):
+    """Weights of the sum that is minimised; a part with weight 0 is neither built nor downloaded."""
+
+    pixel_weight: Weight = setting(1.0, "weight of the L1 distance of pixels in [-1, 1]")
+    perceptual_weight: Weight = setting(1.0, "weight of LPIPS (VGG16, v0.1)")
+    codebook_weight: Weight = setting(1.0, "weight of the quantizer's codebook and commitment losses")
+
+
+class OptimConfig(Section):
+    """Adam with decoupled weight decay, its schedule, and the moving average of the weights."""
+
+    lr: float = setting(5e-4, "peak learning rate", gt=0, le=1)
+    betas: tuple[Share, Share] = setting((0.5, 0.9), "decay rates of Adam's moments")
+    weight_decay: Weight = setting(0.0, "decoupled weight decay")
+    warmup_steps: int = setting(500, "steps of linear warm-up", ge=0)
+    schedule: Literal["constant", "cosine"] = setting("cosine", "learning rate after the warm-up")
+    clip_norm: Weight = setting(1.0, "largest norm of the gradient; 0 is no clipping")
+    ema_decay: Share = setting(0.999, "decay of the weights' moving average that is evaluated; 0 is none")
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    steps: Count = setting(70_000, "optimiser steps")
+    max_seconds: float = setting(0, "wall budget of the run, seconds; 0 is none", ge=0)
+    batch_size: Count = setting(120, "clips in one forward pass")
+    accumulate: Count = setting(1, "forward passes an optimiser step")
+    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "bf16 autocast, or auto: bf16 where the device has it")
+    seed: int = setting(23, "seed of weights, order of clips and revival", ge=0)
+    log_every: Count = setting(10, "steps between lines of metrics.jsonl")
+    eval_every: Count = setting(1000, "steps between evaluations")
+    checkpoint_every: Count = setting(1000, "steps between checkpoints")
+    preview_every: Count = setting(1000, "steps between previews")
+    preview_clips: int = setting(4, "clips in a preview", ge=1, le=64)
+    keep_last: Count = setting(5, "checkpoints kept beside the best ones")
+
+
+class EvalConfig(Section):
+    """What is measured, during training and by `vqtool eval`."""
+
+    splits: tuple[Split, ...] = setting(("val",), "splits evaluated during training", min_length=1)
+    clip_frames: int = setting(12, "frames of an evaluation clip", ge=1, le=256)
+    batch_size: Count = setting(8, "clips in one forward pass")
+    num_clips: int = setting(256, "evaluation clips during training, evenly spread over the split; 0 is all", ge=0)
+    metrics: tuple[MetricName, ...] = setting(("psnr", "ssim", "lpips"), "metrics beside the codebook's", min_length=1)
+
+
+class RunConfig(Section):
+    """Where the run folder goes."""
+
+    dir: str = setting("runs", "folder of the run folders")
+    name: str = setting("", "name of the run folder; empty is config name, date and time")
+
+
+class Config(Section):
+    """Everything a command may read."""
+
+    preprocess: PreprocessConfig = PreprocessConfig()
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    eval: EvalConfig = EvalConfig()
+    run: RunConfig = RunConfig()

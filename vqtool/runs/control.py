@@ -1,0 +1,29 @@
+"""Requests to a running trainer, as files in the run's `control/` folder: whoever may write the folder may ask.
+
+The trainer looks at each step, removes what it took and answers with an event of kind `request`.
+"""
+
+from typing import Literal, get_args
+
+from vqtool.core.atomic import write_atomic
+from vqtool.runs.folder import RunFolder
+
+Request = Literal["stop", "checkpoint", "preview"]
+REQUESTS: tuple[Request, ...] = get_args(Request)
+
+
+def send_request(run: RunFolder, request: Request) -> None:
+    """Ask the trainer of `run`; asking twice before the answer is asking once."""
+    write_atomic(run.control / request, "")
+
+
+def take_requests(run: RunFolder) -> list[Request]:
+    """The pending requests, removed from the folder; unknown names are left alone."""
+    taken: list[Request] = []
+    for request in REQUESTS:
+        try:
+            (run.control / request).unlink()
+        except FileNotFoundError:
+            continue
+        taken.append(request)
+    return taken

@@ -1,0 +1,199 @@
+"""The layout of a run folder and its status file `run.json`."""
+
+import json
+import os
+import platform
+import re
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from vqtool.core.atomic import explained_os_errors, write_atomic
+from vqtool.errors import RunError
+
+Status = Literal["running", "finished", "stopped", "failed"]
+
+STATUS_FILE = "run.json"
+HEARTBEAT_SECONDS = 5.0
+STALE_SECONDS = 60.0
+"""A running trainer writes its heartbeat every `HEARTBEAT_SECONDS`; one silent for `STALE_SECONDS` counts as gone."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run; creating the object touches nothing."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which is the run's."""
+        return self.path.name
+
+    @property
+    def status_file(self) -> Path:
+        """Name, status, pid, host, heartbeat, step, device, versions, command."""
+        return self.path / STATUS_FILE
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.toml"
+
+    @property
+    def metrics_file(self) -> Path:
+        """A JSON object a line: step, time, split and numbers."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events_file(self) -> Path:
+        """A JSON object a line: step, time, kind and more."""
+        return self.path / "events.jsonl"
+
+    @property
+    def console_file(self) -> Path:
+        """What the trainer printed."""
+        return self.path / "console.log"
+
+    @property
+    def previews(self) -> Path:
+        """Folder of the previews, one folder a step."""
+        return self.path / "previews"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints, one folder a step."""
+        return self.path / "checkpoints"
+
+    @property
+    def codebook(self) -> Path:
+        """Folder of the usage counts per code, one file an evaluation."""
+        return self.path / "codebook"
+
+    @property
+    def control(self) -> Path:
+        """Folder of the requests to the trainer."""
+        return self.path / "control"
+
+    def exists(self) -> bool:
+        """Whether this is a run folder: it has a `run.json`."""
+        return self.status_file.is_file()
+
+    def read_status(self) -> dict[str, Any]:
+        """`run.json`.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        try:
+            status = json.loads(self.status_file.read_bytes())
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.path} is not a run folder: it has no {STATUS_FILE} (vqtool train makes run folders)"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"cannot read {self.status_file}: {error}") from error
+        if not isinstance(status, dict):
+            raise RunError(f"{self.status_file} is damaged: expected a JSON object")
+        return status
+
+    def update_status(self, **changes: Any) -> None:
+        """Merge `changes` into `run.json`, atomically."""
+        write_atomic(self.status_file, json.dumps(self.read_status() | changes, indent=2) + "\n")
+
+
+def step_name(step: int) -> str:
+    """The name of a step's preview or checkpoint folder: `step-00000100`."""
+    return f"step-{step:08d}"
+
+
+def parse_step_name(name: str) -> int | None:
+    """The step of a folder name made by `step_name`; None for any other name."""
+    match = re.fullmatch(r"step-(\d{8,})", name)
+    return int(match[1]) if match else None
+
+
+def step_folders(folder: Path) -> list[tuple[int, Path]]:
+    """The step folders (or files, by their stem) in `folder`, ascending by step; empty where there is none."""
+    if not folder.is_dir():
+        return []
+    steps = ((parse_step_name(path.stem), path) for path in folder.iterdir())
+    return sorted((step, path) for step, path in steps if step is not None)
+
+
+def create_run(runs_dir: Path, name: str, config_toml: str, facts: Mapping[str, Any]) -> RunFolder:
+    """Make the run folder `runs_dir/name` with its config and status; `facts` join `run.json`.
+
+    Raises:
+        RunError: `name` is not a plain folder name, or the folder exists (an earlier run is never touched).
+        VqtoolError: the folder cannot be written.
+    """
+    if not re.fullmatch(r"[\w.+=@-]+", name) or name.startswith("."):
+        raise RunError(f"run name {name!r}: use letters, digits and . _ - + = @ only")
+    run = RunFolder(runs_dir / name)
+    with explained_os_errors(run.path):
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            run.path.mkdir()
+        except FileExistsError:
+            raise RunError(
+                f"{run.path} exists already: choose another --run name, or continue that run with --run {name} --resume"
+            ) from None
+        for folder in (run.previews, run.checkpoints, run.codebook, run.control):
+            folder.mkdir()
+    write_atomic(run.config_file, config_toml)
+    now = time.time()
+    status = {"name": name, "status": "running", "started": now, "heartbeat": now, "step": 0} | process_facts()
+    write_atomic(run.status_file, json.dumps(status | dict(facts), indent=2) + "\n")
+    return run
+
+
+def process_facts() -> dict[str, Any]:
+    """What identifies this process: pid, host, Python version."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "python": platform.python_version()}
+
+
+def list_runs(runs_dir: Path) -> Iterator[RunFolder]:
+    """The run folders directly inside `runs_dir`, newest first."""
+    if not runs_dir.is_dir():
+        return
+    runs = [RunFolder(path) for path in runs_dir.iterdir() if (path / STATUS_FILE).is_file()]
+    yield from sorted(runs, key=lambda run: run.status_file.stat().st_mtime, reverse=True)
+
+
+def find_run(path: Path) -> RunFolder:
+    """The run folder `path`, or the newest run in the folder of runs `path`.
+
+    Raises:
+        RunError: neither.
+    """
+    run = RunFolder(path)
+    if run.exists():
+        return run
+    newest = next(list_runs(path), None)
+    if newest is None:
+        raise RunError(f"no run in {path}: give a run folder or a folder of runs (vqtool train makes one in ./runs)")
+    return newest
+
+
+def is_alive(status: Mapping[str, Any], now: float) -> bool:
+    """Whether the trainer behind `run.json` is believed to be alive at `now` (unix seconds)."""
+    if status.get("status") != "running":
+        return False
+    if status.get("host") == socket.gethostname() and isinstance(status.get("pid"), int):
+        return _process_exists(status["pid"])
+    heartbeat = status.get("heartbeat")
+    return isinstance(heartbeat, int | float) and now - heartbeat < STALE_SECONDS
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
