@@ -1,10 +1,15 @@
 """Text on the terminal: results to stdout, everything else to stderr; long work as a bar or as plain lines."""
 
+import logging
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Advance = Callable[[int, int], None]
 """Called with (done, total) as work proceeds; total may grow."""
@@ -21,6 +26,23 @@ def printable(text: str) -> str:
 def stderr_line(text: str) -> None:
     """One message on stderr, never wrapped or interpreted."""
     print(printable(text), file=sys.stderr, flush=True)
+
+
+def log_warnings() -> None:
+    """Show what the library warns of on stderr, a line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    logger = logging.getLogger("vqtool")
+    logger.handlers = [old for old in logger.handlers if not isinstance(old, logging.StreamHandler)] + [handler]
+
+
+def print_table(table: "Table") -> None:
+    """A table on stdout, as wide as it needs where there is no terminal to fit into."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False, markup=False).print(table)
 
 
 @contextmanager

@@ -35,3 +35,11 @@ def overrides(values: list[str] | None, **flags: object) -> list[str]:
 
     given = [f"{name.replace('__', '.')}={json.dumps(value)}" for name, value in flags.items() if value is not None]
     return [*(values or []), *given]
+
+
+def command_line() -> str:
+    """The command as typed, for the record."""
+    import shlex
+    import sys
+
+    return shlex.join(["vqtool", *sys.argv[1:]])

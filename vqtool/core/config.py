@@ -30,7 +30,7 @@ class Section(BaseModel):
 class PreprocessConfig(Section):
     """From raw videos to a frame store."""
 
-    source: Literal["robonet"] = setting("robonet", "layout of the raw videos")
+    source: Literal["robonet", "synthetic"] = setting("robonet", "kind of the raw videos; synthetic draws its own")
     input: str = setting("data/hdf5", "folder of the raw videos")
     output: str = setting("data/robonet64", "folder of the frame store to write")
     size: int = setting(64, "height and width of a stored frame, pixels", ge=8, le=1024)
@@ -39,6 +39,7 @@ class PreprocessConfig(Section):
     test: int = setting(256, "number of test trajectories", ge=0)
     seed: int = setting(23, "seed of the split", ge=0)
     workers: int = setting(0, "number of worker processes; 0 is one a core", ge=0, le=1024)
+    limit: int = setting(0, "number of trajectories to take, drawn by the seed; 0 is all", ge=0)
 
 
 class DataConfig(Section):
@@ -103,17 +104,20 @@ class ModelConfig(Section):
     """Encoder, quantizer and decoder."""
 
     resolution: int = setting(64, "height and width of a frame, pixels", ge=8, le=1024)
-    channels: int = setting(128, "channels at full resolution", ge=4, le=1024)
+    patch_size: int = setting(
+        1, "pixels across a patch that is folded into channels before the first level", ge=1, le=64
+    )
+    channels: int = setting(128, "channels of the first level", ge=4, le=1024)
     channel_multipliers: tuple[Count, ...] = setting(
         (1, 1, 2, 2, 4),
         "channels of each level as a multiple; every level but the first halves the frame",
         min_length=1,
     )
     num_res_blocks: int = setting(2, "residual blocks a level", ge=1, le=16)
-    attention_resolutions: tuple[Count, ...] = setting((16,), "resolutions with self-attention, pixels")
+    attention_resolutions: tuple[Count, ...] = setting((16,), "resolutions of a level with self-attention")
     latent_channels: int = setting(256, "channels between encoder and quantizer", ge=1, le=4096)
-    decoder: Decoder2dConfig | Decoder3dConfig = Field(default=Decoder2dConfig(), discriminator="kind")
-    quantizer: VqConfig | EmaConfig = Field(default=VqConfig(), discriminator="kind")
+    decoder: Decoder2dConfig | Decoder3dConfig = setting(Decoder2dConfig(), "tokens to frames", discriminator="kind")
+    quantizer: VqConfig | EmaConfig = setting(VqConfig(), "latents to tokens", discriminator="kind")
 
     @model_validator(mode="before")
     @classmethod
@@ -130,7 +134,11 @@ class ModelConfig(Section):
     @property
     def downsampling(self) -> int:
         """Pixels across one token."""
-        return 1 << (len(self.channel_multipliers) - 1)
+        return self.patch_size << (len(self.channel_multipliers) - 1)
+
+    def level_resolution(self, level: int) -> int:
+        """Positions down and across at a level; level 0 is the first of the encoder and the last of the decoder."""
+        return self.resolution // self.patch_size >> level
 
     @property
     def grid_size(self) -> int:
@@ -142,7 +150,7 @@ class ModelConfig(Section):
         if self.resolution % self.downsampling:
             raise ValueError(
                 f"resolution {self.resolution} is not divisible by {self.downsampling}, "
-                f"the downsampling of {len(self.channel_multipliers)} levels"
+                f"the downsampling of patch_size {self.patch_size} and {len(self.channel_multipliers)} levels"
             )
         return self
 

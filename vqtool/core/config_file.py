@@ -52,20 +52,29 @@ def load_config(name: str | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: no such file, not TOML, or every wrong key and value of file and overrides in one message.
     """
     path = find_config(name) if name else None
-    table = _read_toml(path) if path else {}
-    origins: dict[tuple[str, ...], str] = {}
-    for override in overrides:
-        keys = _apply_override(table, override)
-        origins[keys] = f"--set {override}"
-    try:
-        return Config.model_validate(table)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, str(path) if path else "defaults", origins)) from error
+    return _validate(_read_toml(path) if path else {}, str(path) if path else "defaults", overrides)
+
+
+def override_config(config: Config, overrides: Sequence[str]) -> Config:
+    """`config` with `section.key=value` overrides.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    return _validate(config.model_dump(), "config", overrides)
 
 
 def dump_config(config: Config) -> str:
     """The resolved config as TOML."""
     return tomli_w.dumps(config.model_dump(mode="json"))
+
+
+def _validate(table: Table, file: str, overrides: Sequence[str]) -> Config:
+    origins = {_apply_override(table, override): f"--set {override}" for override in overrides}
+    try:
+        return Config.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, file, origins)) from error
 
 
 def _read_toml(path: Path) -> Table:

@@ -5,7 +5,7 @@ The trainer looks at each step, removes what it took and answers with an event o
 
 from typing import Literal, get_args
 
-from vqtool.core.atomic import write_atomic
+from vqtool.core.atomic import explained_os_errors, write_atomic
 from vqtool.runs.folder import RunFolder
 
 Request = Literal["stop", "checkpoint", "preview"]
@@ -13,7 +13,13 @@ REQUESTS: tuple[Request, ...] = get_args(Request)
 
 
 def send_request(run: RunFolder, request: Request) -> None:
-    """Ask the trainer of `run`; asking twice before the answer is asking once."""
+    """Ask the trainer of `run`; asking twice before the answer is asking once.
+
+    Raises:
+        VqtoolError: the folder cannot be written.
+    """
+    with explained_os_errors(run.control):
+        run.control.mkdir(exist_ok=True)
     write_atomic(run.control / request, "")
 
 
@@ -23,7 +29,7 @@ def take_requests(run: RunFolder) -> list[Request]:
     for request in REQUESTS:
         try:
             (run.control / request).unlink()
-        except FileNotFoundError:
+        except OSError:
             continue
         taken.append(request)
     return taken

@@ -94,7 +94,7 @@ class RunFolder:
             raise RunError(
                 f"{self.path} is not a run folder: it has no {STATUS_FILE} (vqtool train makes run folders)"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"cannot read {self.status_file}: {error}") from error
         if not isinstance(status, dict):
             raise RunError(f"{self.status_file} is damaged: expected a JSON object")
@@ -117,10 +117,12 @@ def parse_step_name(name: str) -> int | None:
 
 
 def step_folders(folder: Path) -> list[tuple[int, Path]]:
-    """The step folders (or files, by their stem) in `folder`, ascending by step; empty where there is none."""
-    if not folder.is_dir():
+    """The step folders (or `.npy` files) in `folder`, ascending by step; empty where there is none."""
+    try:
+        paths = list(folder.iterdir())
+    except OSError:
         return []
-    steps = ((parse_step_name(path.stem), path) for path in folder.iterdir())
+    steps = ((parse_step_name(path.name.removesuffix(".npy")), path) for path in paths)
     return sorted((step, path) for step, path in steps if step is not None)
 
 
@@ -157,15 +159,19 @@ def process_facts() -> dict[str, Any]:
 
 
 def list_runs(runs_dir: Path) -> Iterator[RunFolder]:
-    """The run folders directly inside `runs_dir`, newest first."""
-    if not runs_dir.is_dir():
+    """The run folders directly inside `runs_dir`, the one that was active last first."""
+    try:
+        paths = list(runs_dir.iterdir())
+    except OSError:
         return
-    runs = [RunFolder(path) for path in runs_dir.iterdir() if (path / STATUS_FILE).is_file()]
-    yield from sorted(runs, key=lambda run: run.status_file.stat().st_mtime, reverse=True)
+    dated = [(_modified(path / STATUS_FILE), path) for path in paths]
+    for modified, path in sorted(dated, reverse=True):
+        if modified:
+            yield RunFolder(path)
 
 
 def find_run(path: Path) -> RunFolder:
-    """The run folder `path`, or the newest run in the folder of runs `path`.
+    """The run folder `path`, or the run in the folder of runs `path` that was active last.
 
     Raises:
         RunError: neither.
@@ -173,14 +179,26 @@ def find_run(path: Path) -> RunFolder:
     run = RunFolder(path)
     if run.exists():
         return run
+    if not path.is_dir():
+        raise RunError(f"no folder {path}: give a run folder or a folder of runs (vqtool train makes one in ./runs)")
     newest = next(list_runs(path), None)
     if newest is None:
         raise RunError(f"no run in {path}: give a run folder or a folder of runs (vqtool train makes one in ./runs)")
     return newest
 
 
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def is_alive(status: Mapping[str, Any], now: float) -> bool:
-    """Whether the trainer behind `run.json` is believed to be alive at `now` (unix seconds)."""
+    """Whether the trainer behind `run.json` is believed to be alive at `now` (unix seconds).
+
+    On the trainer's own host its process is looked for; elsewhere its heartbeat is all there is to go by.
+    """
     if status.get("status") != "running":
         return False
     if status.get("host") == socket.gethostname() and isinstance(status.get("pid"), int):
@@ -190,10 +208,21 @@ def is_alive(status: Mapping[str, Any], now: float) -> bool:
 
 
 def _process_exists(pid: int) -> bool:
+    if pid <= 0:
+        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether the process has ended and only its parent has not noticed, as in a container without an init."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    return state[:1] == [b"Z"]

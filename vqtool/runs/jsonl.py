@@ -1,7 +1,5 @@
 """Append-only JSON lines: a writer whose lines are whole, and a reader that follows a growing or damaged file."""
 
-import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,20 +7,36 @@ from typing import Any, Self
 
 import orjson
 
-SLICE_BYTES = 4 << 20
+from vqtool.core.atomic import explained_os_errors
+from vqtool.runs.tail import SLICE_BYTES, LineTail
 
 
 class JsonlWriter:
-    """Appends one JSON object a line, flushed at once; NaN and infinity become null."""
+    """Appends one JSON object a line, in the file at once; NaN and infinity become null, numpy numbers are welcome.
+
+    A part of a line that a crash or a full disk left at the end stays a line of its own, so the next one is readable.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._stream = path.open("ab")
+        self._path = path
+        with explained_os_errors(path):
+            self._stream = path.open("ab+", buffering=0)
+            self._stream.seek(max(0, self._stream.seek(0, 2) - 1))
+            self._at_line_start = self._stream.read(1) in (b"", b"\n")
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append `record` as one line."""
-        cleaned = {key: _finite_or_none(value) for key, value in record.items()}
-        self._stream.write(orjson.dumps(cleaned, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
-        self._stream.flush()
+        """Append `record` as one line.
+
+        Raises:
+            VqtoolError: no space left.
+        """
+        line = orjson.dumps(dict(record), option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+        rest = memoryview(line if self._at_line_start else b"\n" + line)
+        with explained_os_errors(self._path):
+            while rest:
+                self._at_line_start = False
+                rest = rest[self._stream.write(rest) or 0 :]
+        self._at_line_start = True
 
     def close(self) -> None:
         """Close the file."""
@@ -40,51 +54,45 @@ class JsonlWriter:
 class JsonlTail:
     """Reads what a JSON-lines file gained since the last call.
 
-    Only whole lines are taken; a line that is no JSON object is counted in `num_bad_lines` and skipped; a file that
-    shrank or was replaced is read again from its start, and `num_restarts` counts it.
+    Only whole lines are taken; a line that is no JSON object, or longer than a slice, is counted in `num_bad_lines`
+    and skipped; a file that shrank or was replaced is read again from its start, and `num_restarts` counts it.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.num_bad_lines = 0
-        self.num_restarts = 0
-        self._offset = 0
-        self._inode = 0
+        self._tail = LineTail(path)
+        self._num_unparsed = 0
+
+    @property
+    def path(self) -> Path:
+        """The file followed."""
+        return self._tail.path
+
+    @property
+    def num_bad_lines(self) -> int:
+        """Lines skipped so far."""
+        return self._num_unparsed + self._tail.num_long_lines
+
+    @property
+    def num_restarts(self) -> int:
+        """Times the file was found shrunk or replaced."""
+        return self._tail.num_restarts
+
+    @property
+    def more(self) -> bool:
+        """Whether the last read stopped at its bound, so that another one follows at once."""
+        return self._tail.more
 
     def read(self, max_bytes: int = SLICE_BYTES) -> list[dict[str, Any]]:
-        """The new records, from at most about `max_bytes` of the file; empty when there is nothing new or no file."""
-        try:
-            with self.path.open("rb") as stream:
-                self._notice_restart(stream.fileno())
-                stream.seek(self._offset)
-                block = stream.read(max_bytes)
-                if b"\n" not in block and len(block) == max_bytes:
-                    block += stream.readline()
-        except FileNotFoundError:
-            return []
-        whole = block[: block.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [record for line in whole.splitlines() if (record := self._parse(line)) is not None]
-
-    def _notice_restart(self, descriptor: int) -> None:
-        facts = os.fstat(descriptor)
-        if self._inode and (facts.st_ino != self._inode or facts.st_size < self._offset):
-            self._offset = 0
-            self.num_restarts += 1
-        self._inode = facts.st_ino
+        """The new records, from at most `max_bytes` of the file; empty when there is nothing new or no file."""
+        lines = self._tail.read(max_bytes)
+        return [record for line in lines if line.strip() and (record := self._parse(line)) is not None]
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
-        if not line.strip():
-            return None
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
             record = None
-        if not isinstance(record, dict):
-            self.num_bad_lines += 1
-            return None
-        return record
-
-
-def _finite_or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        if isinstance(record, dict):
+            return record
+        self._num_unparsed += 1
+        return None

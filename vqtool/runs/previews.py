@@ -5,13 +5,15 @@ a frame; no gaps), `clip-00.tokens.npy` (unsigned integers (T, h, w)) and, writt
 """
 
 import json
+import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vqtool.core.atomic import atomic_folder
 from vqtool.errors import RunError
@@ -20,6 +22,8 @@ from vqtool.runs.folder import RunFolder, step_folders, step_name
 Frames = NDArray[np.uint8]
 INDEX_FILE = "preview.json"
 VERSION = 1
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, struct.error)
+_DAMAGED_PNG = (SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class PreviewClip:
     name: str
     real: Frames
     reconstruction: Frames
-    tokens: NDArray[np.unsignedinteger]
+    tokens: NDArray[np.integer]
     psnr_db: tuple[float | None, ...]
 
 
@@ -42,12 +46,12 @@ def write_preview(run: RunFolder, step: int, clips: Sequence[PreviewClip]) -> Pa
         index = []
         for number, clip in enumerate(clips):
             stem = f"clip-{number:02d}"
-            iio.imwrite(folder / f"{stem}.png", _strip(clip))
+            Image.fromarray(_strip(clip)).save(folder / f"{stem}.png")
             np.save(folder / f"{stem}.tokens.npy", clip.tokens)
             frames, height, width, _ = clip.real.shape
             index.append(
                 {"stem": stem, "clip": clip.name, "frames": frames, "height": height, "width": width}
-                | {"psnr_db": list(clip.psnr_db)}
+                | {"psnr_db": [_finite_or_none(value) for value in clip.psnr_db]}
             )
         record = {"version": VERSION, "step": step, "clips": index}
         (folder / INDEX_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -70,8 +74,8 @@ def read_preview(folder: Path) -> list[PreviewClip]:
         if record["version"] != VERSION:
             raise RunError(f"{folder} has preview version {record['version']}; this vqtool reads version {VERSION}")
         return [_read_clip(folder, entry) for entry in record["clips"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"cannot read preview {folder}: {error}") from error
+    except (*_DAMAGE, *_DAMAGED_PNG) as error:
+        raise RunError(f"cannot read preview {folder}: {error!r}") from error
 
 
 def _strip(clip: PreviewClip) -> Frames:
@@ -79,14 +83,34 @@ def _strip(clip: PreviewClip) -> Frames:
     return np.concatenate(rows, axis=0)
 
 
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _read_clip(folder: Path, entry: dict[str, object]) -> PreviewClip:
     stem = Path(str(entry["stem"])).name
     frames, height, width = (int(str(entry[key])) for key in ("frames", "height", "width"))
-    picture = np.asarray(iio.imread(folder / f"{stem}.png"), dtype=np.uint8)
-    if picture.shape != (2 * height, frames * width, 3):
-        raise ValueError(f"{stem}.png is {picture.shape}, expected {(2 * height, frames * width, 3)}")
+    with Image.open(folder / f"{stem}.png", formats=["PNG"]) as image:
+        if image.size != (frames * width, 2 * height):
+            raise ValueError(f"{stem}.png is {image.size}, expected {(frames * width, 2 * height)}")
+        picture = np.asarray(image.convert("RGB"))
     rows = picture.reshape(2, height, frames, width, 3).transpose(0, 2, 1, 3, 4)
     psnr = entry["psnr_db"]
     values = tuple(None if value is None else float(value) for value in psnr) if isinstance(psnr, list) else ()
-    tokens = np.load(folder / f"{stem}.tokens.npy", allow_pickle=False)
-    return PreviewClip(str(entry["clip"]), rows[0], rows[1], tokens, values)
+    return PreviewClip(str(entry["clip"]), rows[0], rows[1], read_array(folder / f"{stem}.tokens.npy"), values)
+
+
+def read_array(path: Path) -> NDArray[np.integer]:
+    """An array of integers from a `.npy` file that may be damaged or hostile: no pickle, no size beyond the file's.
+
+    Raises:
+        OSError: missing or unreadable.
+        ValueError: not such a file.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except EOFError as error:
+        raise ValueError(f"{path.name} is empty") from error
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{path.name} does not hold an array of integers")
+    return np.array(array)

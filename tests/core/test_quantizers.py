@@ -1,0 +1,169 @@
+"""One contract for every quantizer, then what is particular to each."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from vqtool.core.config import EmaConfig, VqConfig
+from vqtool.core.quantizers import Quantizer, build_quantizer
+from vqtool.core.quantizers.codebook import CodebookQuantizer
+from vqtool.core.quantizers.ema import EmaQuantizer
+from vqtool.core.quantizers.kmeans import kmeans
+from vqtool.core.quantizers.lookup import nearest_code
+from vqtool.core.quantizers.vq import VqQuantizer
+
+CONFIGS = [VqConfig(codebook_size=16, code_dim=4), EmaConfig(codebook_size=16, code_dim=4)]
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda config: config.kind)
+def quantizer(request: pytest.FixtureRequest) -> Quantizer:
+    torch.manual_seed(0)
+    quantizer = build_quantizer(request.param)
+    quantizer.initialise(torch.randn(quantizer.num_initial_vectors, quantizer.code_dim))
+    return quantizer
+
+
+def latents(num: int = 6) -> Tensor:
+    return torch.randn(num, 4, 2, 3, generator=torch.Generator().manual_seed(1))
+
+
+def test_tokens_give_back_exactly_the_codes(quantizer: Quantizer) -> None:
+    for mode in (True, False):
+        result = quantizer.train(mode)(latents())
+        assert result.tokens_NHW.shape == (6, 2, 3)
+        assert result.tokens_NHW.dtype == torch.int64
+        assert result.codes_NCHW.dtype == torch.float32
+    assert torch.equal(quantizer.codes_from_tokens(result.tokens_NHW), result.codes_NCHW)
+
+
+def test_training_passes_on_exactly_the_codes(quantizer: Quantizer) -> None:
+    before = [code.clone() for code in quantizer.codes_from_tokens(torch.arange(16).view(1, 1, 16))[0, :, 0].T]
+    result = quantizer.train()(latents())
+    flat = result.codes_NCHW.movedim(1, -1).flatten(0, -2)
+    assert all(torch.equal(code, before[token]) for code, token in zip(flat, result.tokens_NHW.flatten(), strict=True))
+
+
+def test_each_latent_gets_its_nearest_code(quantizer: Quantizer) -> None:
+    result = quantizer.eval()(latents())
+    codes = quantizer.codes_from_tokens(torch.arange(16).view(1, 1, 16))[0, :, 0].T.double()
+    flat = latents().movedim(1, -1).flatten(0, -2).double()
+    assert torch.equal(result.tokens_NHW.flatten(), torch.cdist(flat, codes).argmin(1))
+
+
+def test_the_gradient_reaches_the_latents_unchanged(quantizer: Quantizer) -> None:
+    x = latents().requires_grad_()
+    weights = torch.randn(6, 4, 2, 3)
+    (quantizer.train()(x).codes_NCHW * weights).sum().backward()
+    assert torch.equal(x.grad, weights)
+
+
+def test_evaluation_changes_nothing(quantizer: Quantizer) -> None:
+    before = {name: tensor.clone() for name, tensor in quantizer.state_dict().items()}
+    result = quantizer.eval()(latents())
+    assert all(torch.equal(before[name], tensor) for name, tensor in quantizer.state_dict().items())
+    assert result.num_revived == 0
+
+
+def test_half_precision_latents_are_quantized_in_float32(quantizer: Quantizer) -> None:
+    x = latents().bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = quantizer.eval()(x)
+    assert torch.equal(result.tokens_NHW, quantizer(x.float()).tokens_NHW)
+    assert result.codes_NCHW.dtype == result.loss.dtype == torch.float32
+
+
+def test_state_survives_a_round_trip(quantizer: Quantizer) -> None:
+    quantizer.train()(latents())
+    twin = build_quantizer(quantizer.config)
+    assert not twin.is_initialised
+    twin.load_state_dict(quantizer.state_dict())
+    assert twin.is_initialised
+    torch.manual_seed(3)
+    first = quantizer(latents(7))
+    torch.manual_seed(3)
+    second = twin.train()(latents(7))
+    assert torch.equal(first.tokens_NHW, second.tokens_NHW)
+    assert all(torch.equal(quantizer.state_dict()[name], tensor) for name, tensor in twin.state_dict().items())
+
+
+def test_unused_codes_are_revived_onto_latents_and_then_used(quantizer: Quantizer) -> None:
+    codes = quantizer.codes_KD
+    with torch.no_grad():
+        codes[8:] += 1000
+    if isinstance(quantizer, EmaQuantizer):
+        quantizer.sums.copy_(quantizer.codes_KD * quantizer.usage[:, None])
+    quantizer.train()
+    x = torch.randn(64, 4, 2, 2)
+    num_revived = sum(int(quantizer(x).num_revived) for _ in range(400))
+    assert num_revived >= 8
+    # Two codes may be moved onto the same latent, of which one then rests.
+    assert len(quantizer.eval()(x).tokens_NHW.unique()) >= 15
+
+
+def test_rarely_used_codes_are_not_revived_at_any_batch_size(quantizer: Quantizer) -> None:
+    """A code with half the mean usage must rest: a fixed count as threshold would depend on the batch."""
+    assert isinstance(quantizer, CodebookQuantizer)
+    codes = torch.randn(16, 4) * 10
+    quantizer._replace_codes(torch.ones(16, dtype=torch.bool), codes)
+    picks = torch.cat([torch.zeros(17, dtype=torch.int64), torch.arange(1, 16)])
+    for _ in range(300):
+        assert quantizer.train()(codes[picks][:, :, None, None]).num_revived == 0
+
+
+def test_vq_losses_are_those_of_the_paper() -> None:
+    quantizer = VqQuantizer(VqConfig(codebook_size=2, code_dim=1, commitment_weight=0.25))
+    quantizer.embedding.weight.data = torch.tensor([[0.0], [10.0]])
+    x = torch.tensor([1.0, 7.0]).view(2, 1, 1, 1).requires_grad_()
+    result = quantizer(x)
+    assert result.parts == {"codebook": 5.0, "commitment": 5.0}  # (1 + 9) / 2
+    assert result.loss == 5.0 + 0.25 * 5.0
+    result.loss.backward()
+    # beta is on the term that moves the latents: d/dx 0.25 * mean (x - e)^2 = 0.25 * (x - e)
+    assert torch.equal(x.grad.flatten(), torch.tensor([0.25, -0.75]))
+    assert torch.equal(quantizer.embedding.weight.grad.flatten(), torch.tensor([-1.0, 3.0]))
+
+
+def test_ema_codes_follow_the_published_recursion() -> None:
+    quantizer = EmaQuantizer(EmaConfig(codebook_size=2, code_dim=1, usage_decay=0.9, revive_below=0)).train()
+    quantizer._replace_codes(torch.tensor([True, True]), torch.tensor([[0.0], [10.0]]))
+    counts, sums = [0.5, 0.5], [0.0, 5.0]
+    for batch in ([1.0, 2.0, 3.0, 9.0], [0.0, 8.0, 8.0, 8.0]):
+        quantizer(torch.tensor(batch).view(4, 1, 1, 1))
+        near = [min((0, 1), key=lambda k: abs(value - sums[k] / counts[k])) for value in batch]
+        for k in (0, 1):
+            mine = [value for value, code in zip(batch, near, strict=True) if code == k]
+            counts[k] = 0.9 * counts[k] + 0.1 * len(mine) / 4
+            sums[k] = 0.9 * sums[k] + 0.1 * sum(mine) / 4
+        expected = torch.tensor([sums[k] / counts[k] for k in (0, 1)])
+        torch.testing.assert_close(quantizer.codes_KD.flatten(), expected)
+
+
+def test_ema_codes_have_no_gradient() -> None:
+    assert list(EmaQuantizer(EmaConfig(codebook_size=2, code_dim=1)).parameters()) == []
+
+
+def test_kmeans_finds_separated_clusters() -> None:
+    torch.manual_seed(0)
+    centres = torch.tensor([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0], [50.0, 50.0]])
+    vectors = (centres[:, None] + torch.randn(4, 200, 2)).flatten(0, 1)
+    found = torch.cat([kmeans(vectors, 4, iterations=20) for _ in range(5)])
+    assert torch.cdist(centres, found).amin(1).max() < 0.5
+
+
+def test_kmeans_of_fewer_vectors_than_codes_spreads_over_them() -> None:
+    centres = kmeans(torch.tensor([[0.0], [10.0]]), 8, iterations=3)
+    assert centres.shape == (8, 1)
+    assert torch.isfinite(centres).all()
+
+
+@pytest.mark.parametrize("vectors", [torch.zeros(0, 2), torch.tensor([[float("nan")]])])
+def test_kmeans_refuses_what_it_cannot_cluster(vectors: Tensor) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        kmeans(vectors, 2, 1)
+
+
+def test_lookup_in_chunks_is_lookup_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, codes = torch.randn(100, 3), torch.randn(7, 3)
+    whole = nearest_code(vectors, codes)
+    monkeypatch.setattr("vqtool.core.quantizers.lookup.MAX_DISTANCES", 21)
+    assert torch.equal(nearest_code(vectors, codes), whole)

@@ -1,0 +1,66 @@
+"""`vqtool dash`: watch a run in the terminal, or print its state."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vqtool.cli import options
+
+if TYPE_CHECKING:
+    from vqtool.runs.folder import RunFolder
+
+DEFAULT_DIR = Path("runs")
+ALARM_EXIT_CODE = 3
+EPILOG = "Examples: vqtool dash; vqtool dash runs/tiny; vqtool dash runs/tiny --once; vqtool dash --json"
+
+
+def dash(
+    path: Annotated[
+        Path, typer.Argument(metavar="[RUN_OR_RUNS_DIR]", help="A run, or a folder of runs.")
+    ] = DEFAULT_DIR,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 where something is wrong.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the state as JSON and exit, as --once does.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Watch a training run: curves, previews, codebook, log. Reads the run folder only: live, finished or copied."""
+    from vqtool.runs.folder import find_run, list_runs
+
+    if not path.exists() and (DEFAULT_DIR / path / "run.json").is_file():
+        path = DEFAULT_DIR / path
+    newest = find_run(path)
+    if once or json:
+        _print_state(newest, json)
+        return
+    _check_terminal()
+    from vqtool.dash.app import DashApp
+
+    has_choice = newest.path != path and len(list(list_runs(path))) > 1
+    DashApp(None if has_choice else newest, path).run()
+
+
+def _print_state(run: "RunFolder", as_json: bool) -> None:
+    import json
+    import time
+
+    from vqtool.dash.state import read_run
+    from vqtool.dash.summary import summarise, summary_lines
+
+    run.read_status()
+    now = time.time()
+    summary = summarise(read_run(run, now), now)
+    typer.echo(json.dumps(summary.json_object(), indent=2) if as_json else "\n".join(summary_lines(summary)))
+    if summary.alarms:
+        raise typer.Exit(ALARM_EXIT_CODE)
+
+
+def _check_terminal() -> None:
+    import os
+    import sys
+
+    from vqtool.errors import VqtoolError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
+        raise VqtoolError("the dashboard needs a terminal: run it in one, or print the state with vqtool dash --once")

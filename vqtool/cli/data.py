@@ -1,0 +1,66 @@
+"""`vqtool data`: look at a frame store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vqtool.cli import options
+
+if TYPE_CHECKING:
+    from vqtool.data.store import Skipped, StoreInfo
+
+app = typer.Typer(no_args_is_help=True, help="Look at frame stores.")
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="Folder that vqtool preprocess wrote.")]
+
+
+@app.command(epilog="Examples: vqtool data info data/robonet64; vqtool data info data/robonet64 --json | jq .splits")
+def info(store: Store, json_: options.Json = False, debug: options.Debug = False) -> None:
+    """Show what a frame store holds: splits, robots, statistics, and what was skipped and why."""
+    import json
+    from dataclasses import asdict
+
+    from vqtool.cli.console import printable
+    from vqtool.data.store import FrameStore
+
+    opened = FrameStore.open(store)
+    if json_:
+        typer.echo(json.dumps(asdict(opened.info) | {"robots": opened.robots}, indent=2))
+        return
+    lines = [*describe(store, opened.info), *_facts(opened.info), f"robots     {', '.join(opened.robots)}"]
+    typer.echo(printable("\n".join(lines)))
+
+
+def describe(path: Path, info: StoreInfo) -> list[str]:
+    """The lines that say what a store holds: totals, a row a split, and a row a reason for skipping."""
+    frames = sum(counts.frames for counts in info.splits.values())
+    lines = [f"{path}: {frames:,} frames of {info.size} x {info.size} pixels"]
+    row = "{:<6} {:>12} {:>9} {:>11}".format
+    lines.append(row("split", "trajectories", "videos", "frames"))
+    for split, counts in info.splits.items():
+        lines.append(row(split, f"{counts.trajectories:,}", f"{counts.clips:,}", f"{counts.frames:,}"))
+    used = sum(counts.trajectories for counts in info.splits.values())
+    lines.append(f"skipped {len(info.skipped):,} of {used + len(info.skipped):,} trajectories")
+    return lines + _skip_lines(info.skipped)
+
+
+def _skip_lines(skipped: tuple[Skipped, ...]) -> list[str]:
+    examples: dict[str, list[Skipped]] = {}
+    for skip in skipped:
+        examples.setdefault(skip.kind, []).append(skip)
+    return [
+        f"  {len(skips):,} {kind}, such as {skips[0].source}: {skips[0].reason}" for kind, skips in examples.items()
+    ]
+
+
+def _facts(info: StoreInfo) -> list[str]:
+    num_bytes = sum(shard.frames for shard in info.shards) * info.size * info.size * 3
+    return [
+        f"source     {info.source}, seed {info.seed}, at least {info.min_frames} frames, vqtool {info.vqtool_version}",
+        f"shards     {len(info.shards)}, {num_bytes / 1e9:,.2f} GB of frames",
+        f"train mean {' '.join(f'{value:.4f}' for value in info.mean)} (R G B in 0..1)",
+        f"train std  {' '.join(f'{value:.4f}' for value in info.std)}",
+        f"columns    {info.state_dim} of states, {info.action_dim} of actions",
+    ]

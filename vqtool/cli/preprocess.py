@@ -1,0 +1,98 @@
+"""`vqtool preprocess`: raw robot videos become a frame store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vqtool.cli import options
+
+if TYPE_CHECKING:
+    from vqtool.preprocessing.pipeline import Summary
+
+EPILOG = """Examples:
+
+vqtool preprocess --input robonet/hdf5 --output data/robonet64
+
+vqtool preprocess --input my_hdf5 --output data/mine --val 12 --test 12
+
+vqtool preprocess --source synthetic --output data/synthetic64 --limit 40 --val 4 --test 4
+
+All cameras of a trajectory go to the same split. Files that cannot be used are skipped, counted and listed with the
+reason in dataset.json."""
+
+
+def preprocess(
+    config: options.Config = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="robonet|synthetic", help="Kind of the raw videos; synthetic draws its own.")
+    ] = None,
+    input_: Annotated[
+        Path | None, typer.Option("--input", metavar="DIR", help="Folder of the raw videos; default data/hdf5.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="STORE", help="Frame store to write; default data/robonet64.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Height and width of a stored frame, pixels; default 64.")] = None,
+    min_frames: Annotated[int | None, typer.Option(help="Skip videos with fewer usable frames; default 12.")] = None,
+    val: Annotated[int | None, typer.Option(help="Number of validation trajectories; default 256.")] = None,
+    test: Annotated[int | None, typer.Option(help="Number of test trajectories; default 256.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the split; default 23.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; default one a core.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Take this many trajectories, drawn by the seed.")] = None,
+    set_: options.Set = None,
+    json_: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Turn raw robot videos into a frame store to train on."""
+    from vqtool.cli.console import progress
+    from vqtool.core.config_file import load_config
+    from vqtool.preprocessing.pipeline import preprocess as run
+
+    flags = options.overrides(
+        set_,
+        preprocess__source=source,
+        preprocess__input=str(input_) if input_ else None,
+        preprocess__output=str(output) if output else None,
+        preprocess__size=size,
+        preprocess__min_frames=min_frames,
+        preprocess__val=val,
+        preprocess__test=test,
+        preprocess__seed=seed,
+        preprocess__workers=workers,
+        preprocess__limit=limit,
+    )
+    settings = load_config(config, flags).preprocess
+    with progress("preprocessing", "trajectories") as advance:
+        summary = run(settings, advance)
+    _print(summary, json_)
+
+
+def _print(summary: Summary, as_json: bool) -> None:
+    import json
+
+    from vqtool.cli.console import printable
+    from vqtool.cli.data import describe
+
+    if as_json:
+        typer.echo(json.dumps(_record(summary), indent=2))
+        return
+    speed = f"{summary.seconds:,.1f} s, {summary.frames_per_second:,.0f} frames/s"
+    lines = [*describe(summary.path, summary.info), speed]
+    typer.echo(printable("\n".join(lines)))
+
+
+def _record(summary: Summary) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    info = asdict(summary.info)
+    return {
+        "store": str(summary.path),
+        "frames": summary.num_frames,
+        "splits": info["splits"],
+        "skipped": info["skipped"],
+        "seconds": round(summary.seconds, 3),
+        "frames_per_second": round(summary.frames_per_second, 1),
+    }

@@ -1,0 +1,58 @@
+"""`vqtool train`: train a tokenizer, or go on with a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vqtool.cli import options
+
+if TYPE_CHECKING:
+    from vqtool.runs.folder import RunFolder
+
+EPILOG = """Examples:
+
+vqtool train --config tiny.toml --data data/robonet64
+
+vqtool train --config baseline.toml --run first --set train.steps=1000 --device cuda
+
+vqtool train --run first --resume"""
+
+
+def train(
+    config: options.Config = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="NAME", help="Name of the run folder.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's latest checkpoint.")] = False,
+    data: options.Store = None,
+    device: options.Device = "auto",
+    set_: options.Set = None,
+    debug: options.Debug = False,
+) -> None:
+    """Train a tokenizer on a frame store; Ctrl-C saves a checkpoint and stops.
+
+    Writes a run folder: watch it with `vqtool dash` in another terminal.
+    """
+    from vqtool.cli.train_display import show
+    from vqtool.core.config_file import load_config
+    from vqtool.training.start import resume_run, start_run
+
+    overrides = options.overrides(set_, data__store=str(data) if data else None, run__name=run)
+    command = options.command_line()
+    if resume:
+        folder = _run_to_resume(config, run, overrides)
+        session = resume_run(folder, load_config(str(folder.config_file), overrides), device, command)
+    else:
+        session = start_run(load_config(config, overrides), device, config or "defaults", command)
+    signal = show(session)
+    if signal is not None:
+        raise typer.Exit(128 + signal)
+
+
+def _run_to_resume(config: str | None, run: str | None, overrides: list[str]) -> "RunFolder":
+    from vqtool.core.config_file import load_config
+    from vqtool.runs.folder import RunFolder, find_run
+
+    runs_dir = Path(load_config(config, overrides).run.dir)
+    folder = RunFolder(runs_dir / run) if run else find_run(runs_dir)
+    folder.read_status()
+    return folder

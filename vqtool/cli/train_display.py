@@ -1,0 +1,106 @@
+"""A training run on the terminal: a live line where there is one, plain lines elsewhere, and what to do next."""
+
+import logging
+import sys
+import time
+from contextlib import ExitStack
+
+import typer
+
+from vqtool.cli.console import PLAIN_SECONDS, printable, stderr_line
+from vqtool.core.atomic import explained_os_errors
+from vqtool.training.describe import describe, describe_numbers
+from vqtool.training.evaluator import Evaluated
+from vqtool.training.session import Ended, Session
+from vqtool.training.trainer import StepResult
+
+LIVE_SECONDS = 0.25
+
+
+def show(session: Session) -> int | None:
+    """Run `session` to its end, showing it; the number of the signal that stopped it, or None."""
+    run = session.run
+    stderr_line(f"run {run.path}: watch it with `vqtool dash {run.path}` in another terminal")
+    with ExitStack() as stack:
+        _log_to_file(session, stack)
+        line = stack.enter_context(_LiveLine(session.total_steps))
+        last_scores: Evaluated | None = None
+        for happening in session.happenings():
+            if isinstance(happening, StepResult):
+                line.step(happening)
+                continue
+            line.print(describe(happening))
+            logging.getLogger("vqtool").info(describe(happening))
+            if isinstance(happening, Evaluated):
+                last_scores = happening
+            if isinstance(happening, Ended):
+                ended = happening
+    _say_what_next(session, ended, last_scores)
+    return ended.signal
+
+
+def _log_to_file(session: Session, stack: ExitStack) -> None:
+    """Everything the program logs goes to the run's console.log."""
+    with explained_os_errors(session.run.console_file):
+        handler = logging.FileHandler(session.run.console_file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("vqtool")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    stack.callback(handler.close)
+    stack.callback(logger.removeHandler, handler)
+
+
+def _say_what_next(session: Session, ended: Ended, scores: Evaluated | None) -> None:
+    path = session.run.path
+    if scores is not None:
+        typer.echo(printable(f"{scores.split}: {describe_numbers(scores.numbers)}"))
+    if ended.status == "stopped":
+        stderr_line(f"go on with:    vqtool train --run {path.name} --resume")
+    stderr_line(f"measure with:  vqtool eval --checkpoint {path}")
+    stderr_line(f"look at it:    vqtool reconstruct --checkpoint {path} --output reconstructions")
+
+
+class _LiveLine:
+    """The last step: rewritten in place on a terminal, a line in ten seconds elsewhere and in the log.
+
+    Losses are read, which waits for the device, only when they are shown.
+    """
+
+    def __init__(self, total_steps: int) -> None:
+        self._total_steps = total_steps
+        self._terminal = sys.stderr.isatty()
+        self._last_live = self._last_plain = 0.0
+
+    def __enter__(self) -> "_LiveLine":
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.fields[facts]}"), BarColumn(bar_width=20), TimeRemainingColumn())
+        console = Console(stderr=True, markup=False, highlight=False)
+        self._bar = Progress(*columns, console=console, transient=True, disable=not self._terminal)
+        self._task = self._bar.add_task("", total=self._total_steps, facts="starting")
+        self._bar.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._bar.stop()
+
+    def step(self, result: StepResult) -> None:
+        now = time.monotonic()
+        if now - self._last_plain >= PLAIN_SECONDS:
+            self._last_plain = now
+            logging.getLogger("vqtool").info(describe(result))
+            if not self._terminal:
+                stderr_line(describe(result))
+        if self._terminal and now - self._last_live >= LIVE_SECONDS:
+            self._last_live = now
+            loss, speed = float(result.losses["total"]), result.num_frames / result.seconds
+            facts = f"step {result.step}/{self._total_steps}  loss {loss:.4f}  {speed:.0f} frames/s"
+            self._bar.update(self._task, completed=result.step, facts=facts)
+
+    def print(self, text: str) -> None:
+        if self._terminal:
+            self._bar.console.print(printable(text))
+        else:
+            stderr_line(text)

@@ -1,0 +1,101 @@
+"""Checkpoint folders: `model.safetensors`, `config.toml` and, where training may go on, `state.pt`.
+
+A folder without `state.pt` is a published tokenizer: nothing in it is a pickle.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from vqtool.core.atomic import atomic_folder, explained_os_errors
+from vqtool.core.config import Config
+from vqtool.core.config_file import dump_config, load_config
+from vqtool.core.device import place
+from vqtool.core.vqvae import VQVAE
+from vqtool.errors import CheckpointError, ConfigError
+
+MODEL_FILE = "model.safetensors"
+CONFIG_FILE = "config.toml"
+STATE_FILE = "state.pt"
+
+
+def save_checkpoint(
+    folder: Path, weights: Mapping[str, Tensor], config: Config, state: Mapping[str, Any] | None = None
+) -> None:
+    """Write a checkpoint folder, whole or not at all.
+
+    Args:
+        folder: Where; must not exist.
+        weights: State dict of the model to evaluate.
+        config: The resolved config.
+        state: What an exact resume needs: tensors, numbers, strings, lists and dicts only.
+
+    Raises:
+        VqtoolError: the folder exists, no space left, or it cannot be written.
+    """
+    with atomic_folder(folder) as temporary, explained_os_errors(folder):
+        tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in weights.items()}
+        (temporary / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
+        # Both writers report a full disk as an error of their own kind, so bytes are made first and written here.
+        (temporary / MODEL_FILE).write_bytes(safetensors.torch.save(tensors, metadata={"format": "vqtool-1"}))
+        if state is not None:
+            with (temporary / STATE_FILE).open("wb") as stream:
+                torch.save(dict(state), stream)
+
+
+def load_config_of(folder: Path) -> Config:
+    """The config of a checkpoint folder.
+
+    Raises:
+        CheckpointError: not a checkpoint folder, or its config is damaged.
+    """
+    for name in (CONFIG_FILE, MODEL_FILE):
+        if not (folder / name).is_file():
+            raise CheckpointError(
+                f"{folder} is not a checkpoint: it has no {name} (give a run folder, or a folder in its checkpoints/)"
+            )
+    try:
+        return load_config(str(folder / CONFIG_FILE))
+    except ConfigError as error:
+        raise CheckpointError(f"the config of checkpoint {folder} cannot be used: {error}") from error
+
+
+def load_model(folder: Path, device: torch.device) -> tuple[VQVAE, Config]:
+    """The model of a checkpoint folder, in evaluation mode on `device`, and its config.
+
+    Raises:
+        CheckpointError: not a checkpoint, damaged, or its weights do not fit its config.
+    """
+    config = load_config_of(folder)
+    model = VQVAE(config.model)
+    try:
+        model.load_state_dict(safetensors.torch.load_file(folder / MODEL_FILE))
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{folder / MODEL_FILE} is damaged ({error}); use an earlier checkpoint") from error
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights in {folder} do not fit its config: {error}") from error
+    return place(model, device).eval(), config
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """The training state of a checkpoint folder, on the CPU.
+
+    Raises:
+        CheckpointError: a published tokenizer without training state, or a damaged file.
+    """
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{folder} has no {STATE_FILE}: training cannot go on from a published tokenizer")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); use an earlier checkpoint") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} is damaged: it holds a {type(state).__name__}")
+    return state

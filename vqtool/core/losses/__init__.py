@@ -1,0 +1,41 @@
+"""The loss of a tokenizer: a weighted sum whose parts with weight 0 are not built."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from vqtool.core.config import LossConfig
+from vqtool.core.features.lpips import LPIPS
+from vqtool.core.losses.perceptual import PerceptualLoss
+from vqtool.core.losses.reconstruction import l1
+from vqtool.core.vqvae import Reconstruction
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`total` is minimised; `parts` are the unweighted terms by name, detached, for the log."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+class TokenizerLoss(nn.Module):
+    """Pixel L1, LPIPS and the quantizer's own loss, weighted (Esser et al. 2021, eq. 4 without its GAN)."""
+
+    def __init__(self, config: LossConfig, lpips: LPIPS | None) -> None:
+        super().__init__()
+        self.config = config
+        if (config.perceptual_weight > 0) != (lpips is not None):
+            raise ValueError("LPIPS is needed exactly where loss.perceptual_weight > 0")
+        self.perceptual = PerceptualLoss(lpips) if lpips is not None else None
+
+    def forward(self, frames_BTCHW: Tensor, result: Reconstruction) -> Loss:
+        """The loss of a reconstruction of `frames_BTCHW`, both in [-1, 1]."""
+        pixel = l1(frames_BTCHW, result.frames_BTCHW)
+        total = self.config.pixel_weight * pixel + self.config.codebook_weight * result.quantizer_loss
+        parts = {"pixel": pixel.detach(), **result.quantizer_parts}
+        if self.perceptual is not None:
+            perceptual = self.perceptual(frames_BTCHW, result.frames_BTCHW)
+            total = total + self.config.perceptual_weight * perceptual
+            parts["perceptual"] = perceptual.detach()
+        return Loss(total, {"total": total.detach(), **parts})

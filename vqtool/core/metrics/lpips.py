@@ -1,0 +1,44 @@
+"""LPIPS as a metric."""
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from vqtool.core.features.lpips import LPIPS
+from vqtool.core.features.vgg16 import MIN_SIZE
+from vqtool.core.metrics.base import FrameMetric
+
+
+class LpipsMetric(FrameMetric):
+    """LPIPS v0.1 with VGG16 (Zhang et al. 2018), in fp32 whatever precision the model runs in."""
+
+    name = "lpips"
+    unit = ""
+    higher_is_better = False
+    weights = "lpips"
+    min_size = MIN_SIZE
+    chunk_pixels = 2**17
+
+    def __init__(self, lpips: LPIPS) -> None:
+        super().__init__()
+        self._lpips = lpips
+
+    @classmethod
+    def build(cls, lpips: LPIPS | None) -> Self:
+        """The metric over `lpips`.
+
+        Raises:
+            ValueError: `lpips` is None.
+        """
+        if lpips is None:
+            raise ValueError("the metric lpips needs its network")
+        return cls(lpips)
+
+    def score_frames(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> Tensor:
+        """LPIPS of each frame, (N,)."""
+        cudnn = torch.backends.cudnn
+        # By default convolutions on CUDA run in TF32, which keeps 10 bits of the mantissa.
+        with cudnn.flags(True, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
+            distances_N: Tensor = self._lpips(real_NCHW * 2 - 1, fake_NCHW * 2 - 1)
+        return distances_N

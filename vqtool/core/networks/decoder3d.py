@@ -1,0 +1,50 @@
+"""The clip decoder: the frame decoder with temporal blocks between its stages."""
+
+from torch import Tensor, nn
+
+from vqtool.core.config import Decoder3dConfig, ModelConfig
+from vqtool.core.networks.decoder import Decoder
+from vqtool.core.networks.temporal import TemporalConv, WindowAttention
+
+
+class TemporalBlock(nn.Module):
+    """Temporal convolution, then windowed spatio-temporal attention where asked."""
+
+    def __init__(self, channels: int, config: Decoder3dConfig, attention: bool, shifted: bool) -> None:
+        super().__init__()
+        self.conv = TemporalConv(channels, config.temporal_kernel)
+        window = (config.window_frames, config.window_size, config.window_size)
+        self.attn = WindowAttention(channels, window, config.attention_heads, shifted) if attention else None
+
+    def forward(self, h_NCHW: Tensor, num_frames: int) -> Tensor:
+        """(B x T, C, H, W) -> the same shape."""
+        h_NCHW = self.conv(h_NCHW, num_frames)
+        return h_NCHW if self.attn is None else self.attn(h_NCHW, num_frames)
+
+
+class Decoder3d(Decoder):
+    """Latents of a clip -> its frames, seen together: temporal convolutions after every stage, and windowed
+    spatio-temporal attention in the middle and at the resolutions of `attention_resolutions`.
+
+    Frames stay images throughout (N = B x T), so that a single frame is a clip with T = 1, and the weights of a
+    `Decoder` fit: the temporal blocks start as the identity.
+    """
+
+    def __init__(self, config: ModelConfig, decoder: Decoder3dConfig) -> None:
+        super().__init__(config)
+        widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
+        self.temporal_mid = TemporalBlock(widths[-1], decoder, attention=True, shifted=False)
+        self.temporal_up = nn.ModuleList(
+            TemporalBlock(width, decoder, config.level_resolution(level) in config.attention_resolutions, shifted=True)
+            for level, width in enumerate(widths)
+        )
+
+    def after_middle(self, h_NCHW: Tensor, num_frames: int) -> Tensor:
+        """Mix the frames of a clip at the lowest resolution."""
+        mixed: Tensor = self.temporal_mid(h_NCHW, num_frames)
+        return mixed
+
+    def after_level(self, number: int, h_NCHW: Tensor, num_frames: int) -> Tensor:
+        """Mix the frames of a clip at level `number`."""
+        mixed: Tensor = self.temporal_up[number](h_NCHW, num_frames)
+        return mixed

@@ -1,0 +1,54 @@
+"""The frame encoder: RGB frames to a small grid of latents (Esser et al. 2021)."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vqtool.core.config import ModelConfig
+from vqtool.core.networks.blocks import Downsample, Level, Middle, group_norm
+
+
+class EncoderLevel(Level):
+    """A level and the downsampling after it, which the last level has not."""
+
+    def __init__(self, in_channels: int, out_channels: int, num_blocks: int, attention: bool, last: bool) -> None:
+        super().__init__(in_channels, out_channels, num_blocks, attention)
+        self.downsample = nn.Identity() if last else Downsample(out_channels)
+
+    def forward(self, h_NCHW: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, out_channels, H / 2, W / 2), or the same resolution at the last level."""
+        down: Tensor = self.downsample(super().forward(h_NCHW))
+        return down
+
+
+class Encoder(nn.Module):
+    """Frames (N, 3, R, R) in [-1, 1] -> latents (N, latent_channels, R / f, R / f), f = patch_size * 2 ** (levels - 1).
+
+    With `patch_size` above 1 each patch of pixels becomes channels first (Shi et al. 2016, section 3, backwards), so
+    that the costly full resolutions are never computed at.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
+        self.fold = nn.PixelUnshuffle(config.patch_size)
+        self.conv_in = nn.Conv2d(3 * config.patch_size**2, config.channels, 3, padding=1)
+        levels: list[EncoderLevel] = []
+        previous = config.channels
+        for level, width in enumerate(widths):
+            attention = config.level_resolution(level) in config.attention_resolutions
+            last = level == len(widths) - 1
+            levels.append(EncoderLevel(previous, width, config.num_res_blocks, attention, last))
+            previous = width
+        self.down = nn.ModuleList(levels)
+        self.mid = Middle(previous)
+        self.norm_out = group_norm(previous)
+        self.conv_out = nn.Conv2d(previous, config.latent_channels, 3, padding=1)
+
+    def forward(self, frames_NCHW: Tensor) -> Tensor:
+        """Frames in [-1, 1] -> latents."""
+        h_NCHW = self.conv_in(self.fold(frames_NCHW))
+        for level in self.down:
+            h_NCHW = level(h_NCHW)
+        h_NCHW = self.mid(h_NCHW)
+        latents_NCHW: Tensor = self.conv_out(F.silu(self.norm_out(h_NCHW)))
+        return latents_NCHW

@@ -1,0 +1,103 @@
+"""Blocks that mix the frames of a clip: temporal convolution and windowed spatio-temporal attention.
+
+Both end in a layer that starts at zero, so that a clip decoder starts as the frame decoder it extends.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from vqtool.core.networks.blocks import group_norm
+
+Window = tuple[int, int, int]
+
+
+class TemporalConv(nn.Module):
+    """Residual convolution over `kernel` neighbouring frames at each position; beyond the clip there are zeros.
+
+    It is a 1x1 convolution over the channels of shifted frames, which runs on the 2D kernels that CPUs and GPUs are
+    fastest at.
+    """
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.reach = kernel // 2
+        self.norm = group_norm(channels)
+        self.conv = nn.Conv2d(channels * kernel, channels, 1)
+        nn.init.zeros_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # Conv2d types its bias as optional
+
+    def forward(self, x_NCHW: Tensor, num_frames: int) -> Tensor:
+        """(B x T, C, H, W) -> the same shape."""
+        h_BTCHW = rearrange(F.silu(self.norm(x_NCHW)), "(b t) c h w -> b t c h w", t=num_frames)
+        padded = F.pad(h_BTCHW, (0, 0, 0, 0, 0, 0, self.reach, self.reach))
+        neighbours = [padded[:, shift : shift + num_frames] for shift in range(2 * self.reach + 1)]
+        mixed: Tensor = self.conv(rearrange(neighbours, "k b t c h w -> (b t) (k c) h w"))
+        return x_NCHW + mixed
+
+
+class WindowAttention(nn.Module):
+    """Residual multi-head self-attention within windows of frames x rows x columns.
+
+    The clip is cut into windows that do not overlap; with `shifted`, the cut lies half a window later along each axis
+    that has more than one window, so that two blocks in turn reach across the borders (after Liu et al. 2022, Video
+    Swin Transformer, section 3.2). Windows that reach past the clip see only what is inside it. The position within
+    the window is a learnt embedding.
+    """
+
+    def __init__(self, channels: int, window: Window, num_heads: int, shifted: bool) -> None:
+        super().__init__()
+        self.window = window
+        self.shifted = shifted
+        self.num_heads = num_heads
+        self.norm = group_norm(channels)
+        self.position = nn.Parameter(torch.randn(window[0] * window[1] * window[2], channels) * 0.02)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj_out = nn.Linear(channels, channels)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+
+    def forward(self, x_NCHW: Tensor, num_frames: int) -> Tensor:
+        """(B x T, C, H, W) -> the same shape."""
+        h_BTHWC = rearrange(self.norm(x_NCHW), "(b t) c h w -> b t h w c", t=num_frames)
+        size: Window = (h_BTHWC.shape[1], h_BTHWC.shape[2], h_BTHWC.shape[3])
+        before, after = self._padding(size)
+        windows = self._cut(F.pad(h_BTHWC, (0, 0, before[2], after[2], before[1], after[1], before[0], after[0])))
+        attended = self._attend(windows, self._inside(size, before, after, h_BTHWC))
+        merged = self._merge(attended, h_BTHWC.shape[0], before, after, size)
+        return x_NCHW + rearrange(merged, "b t h w c -> (b t) c h w")
+
+    def _padding(self, size: Window) -> tuple[Window, Window]:
+        """Positions added before and after each axis, so that windows tile it."""
+        before = [w // 2 if self.shifted and n > w else 0 for n, w in zip(size, self.window, strict=True)]
+        after = [-(n + b) % w for n, b, w in zip(size, before, self.window, strict=True)]
+        return (before[0], before[1], before[2]), (after[0], after[1], after[2])
+
+    def _cut(self, volume: Tensor) -> Tensor:
+        t, h, w = self.window
+        return rearrange(volume, "b (nt t) (nh h) (nw w) c -> b (nt nh nw) (t h w) c", t=t, h=h, w=w)
+
+    def _inside(self, size: Window, before: Window, after: Window, like: Tensor) -> Tensor | None:
+        """Which positions of each window lie inside the clip, as a mask of the keys; None where all do."""
+        if not any(before) and not any(after):
+            return None
+        inside = torch.ones(1, *size, 1, dtype=torch.bool, device=like.device)
+        pads = (0, 0, before[2], after[2], before[1], after[1], before[0], after[0])
+        return rearrange(self._cut(F.pad(inside, pads)), "b n k c -> b n c 1 k")
+
+    def _attend(self, windows: Tensor, inside: Tensor | None) -> Tensor:
+        qkv = rearrange(self.qkv(windows + self.position), "b n k (s m c) -> s b n m k c", s=3, m=self.num_heads)
+        mask = None if inside is None else inside.expand(qkv.shape[1], -1, -1, -1, -1)
+        attended = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], attn_mask=mask)
+        projected: Tensor = self.proj_out(rearrange(attended, "b n m k c -> b n k (m c)"))
+        return projected
+
+    def _merge(self, windows: Tensor, batch: int, before: Window, after: Window, size: Window) -> Tensor:
+        t, h, w = self.window
+        counts = [(n + b + a) // k for n, b, a, k in zip(size, before, after, self.window, strict=True)]
+        pattern = "b (nt nh nw) (t h w) c -> b (nt t) (nh h) (nw w) c"
+        volume = rearrange(windows, pattern, b=batch, nt=counts[0], nh=counts[1], t=t, h=h, w=w)
+        return volume[
+            :, before[0] : before[0] + size[0], before[1] : before[1] + size[1], before[2] : before[2] + size[2]
+        ]

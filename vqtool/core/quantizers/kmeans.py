@@ -1,0 +1,36 @@
+"""K-means, to place codes among latents before they are first used."""
+
+import torch
+from torch import Tensor
+
+from vqtool.core.quantizers.lookup import nearest_code
+
+
+def kmeans(vectors_ND: Tensor, num_codes: int, iterations: int) -> Tensor:
+    """Lloyd's algorithm from a random subset of the vectors: (N, D) -> centres (num_codes, D), float32.
+
+    A centre that loses all its vectors is moved to a random vector. With fewer vectors than codes, vectors repeat with
+    a little noise. Randomness comes from torch's global generator.
+
+    Raises:
+        ValueError: no vectors, or vectors that are not finite.
+    """
+    vectors_ND = vectors_ND.float()
+    if not len(vectors_ND) or not torch.isfinite(vectors_ND).all():
+        raise ValueError(f"k-means needs finite vectors, got {tuple(vectors_ND.shape)}")
+    centres_KD = _draw(vectors_ND, num_codes)
+    for _ in range(iterations):
+        nearest_N = nearest_code(vectors_ND, centres_KD)
+        counts_K = torch.bincount(nearest_N, minlength=num_codes)
+        sums_KD = torch.zeros_like(centres_KD).index_add_(0, nearest_N, vectors_ND)
+        means_KD = sums_KD / counts_K.clamp(min=1)[:, None]
+        centres_KD = torch.where(counts_K[:, None] > 0, means_KD, _draw(vectors_ND, num_codes))
+    return centres_KD
+
+
+def _draw(vectors_ND: Tensor, num: int) -> Tensor:
+    """`num` random vectors, all different where there are enough."""
+    if len(vectors_ND) >= num:
+        return vectors_ND[torch.randperm(len(vectors_ND), device=vectors_ND.device)[:num]]
+    chosen = vectors_ND[torch.randint(len(vectors_ND), (num,), device=vectors_ND.device)]
+    return chosen + 1e-3 * vectors_ND.std() * torch.randn_like(chosen)

@@ -1,0 +1,17 @@
+"""Nearest-code search."""
+
+import torch
+from torch import Tensor
+
+MAX_DISTANCES = 1 << 24
+"""Distances held at once (64 MiB of float32), so that memory does not grow with the batch."""
+
+
+def nearest_code(vectors_ND: Tensor, codes_KD: Tensor) -> Tensor:
+    """Index (N,) of the code nearest to each vector by Euclidean distance, in float32; ties go to the first."""
+    with torch.no_grad(), torch.autocast(vectors_ND.device.type, enabled=False):
+        codes_KD = codes_KD.float()
+        half_norms_K = codes_KD.square().sum(1) / 2
+        # argmin |x - c|^2 = argmin |c|^2 / 2 - x c: the norm of x does not change the order.
+        chunks = torch.split(vectors_ND.float(), max(1, MAX_DISTANCES // len(codes_KD)))
+        return torch.cat([torch.addmm(half_norms_K, chunk, codes_KD.T, alpha=-1).argmin(1) for chunk in chunks])

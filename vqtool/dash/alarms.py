@@ -1,0 +1,82 @@
+"""What is wrong with a run, with the evidence and a likely remedy."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vqtool.dash.state import RunState
+from vqtool.dash.text import duration, percent, short_number
+from vqtool.runs.folder import STALE_SECONDS, is_alive
+
+NUM_RECENT = 5
+COLLAPSE_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A fault: `kind` is one word for scripts, `evidence` what was seen, `remedy` what to try."""
+
+    kind: str
+    evidence: str
+    remedy: str
+
+
+def find_alarms(state: RunState, now: float) -> list[Alarm]:
+    """The faults of a run at `now` (unix seconds), the gravest first."""
+    return [*_process_alarms(state.status, now), *_loss_alarms(state), *_codebook_alarms(state)]
+
+
+def heartbeat_age(status: Mapping[str, Any], now: float) -> float | None:
+    """Seconds since the trainer's last sign of life; None where unknown."""
+    heartbeat = number(status, "heartbeat")
+    return None if heartbeat is None else max(0.0, now - heartbeat)
+
+
+def number(status: Mapping[str, Any], key: str) -> float | None:
+    """A finite number of `run.json`, or None where it is missing or something else."""
+    value = status.get(key)
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if usable and value is not None else None
+
+
+def _process_alarms(status: Mapping[str, Any], now: float) -> Iterator[Alarm]:
+    if status.get("status") == "failed":
+        error = str(status.get("error") or "no error text was written")
+        yield Alarm("failed", f"the run failed: {error}", "read console.log; continue with vqtool train --resume")
+    if status.get("status") != "running":
+        return
+    age = heartbeat_age(status, now)
+    seen = f"last heartbeat {duration(age)} ago"
+    if not is_alive(status, now):
+        yield Alarm("dead", f"the trainer is gone without saying so; {seen}", "continue with vqtool train --resume")
+    elif age is not None and age > STALE_SECONDS:
+        yield Alarm(
+            "stalled", f"the trainer is silent; {seen}", "look at the process: suspended, swapping, or no disk?"
+        )
+
+
+def _loss_alarms(state: RunState) -> Iterator[Alarm]:
+    for (split, name), series in state.metrics.items():
+        if not name.startswith("loss/"):
+            continue
+        bad = ~np.isfinite(series.value[-NUM_RECENT:])
+        if bad.any():
+            step = int(series.step[-NUM_RECENT:][bad][-1])
+            remedy = "lower optim.lr, or train.precision fp32; continue from an earlier checkpoint"
+            yield Alarm("non-finite", f"{split} {name} is not a number at step {step:,}", remedy)
+            return
+
+
+def _codebook_alarms(state: RunState) -> Iterator[Alarm]:
+    """Collapse: of the codes that the evaluation's vectors could have reached, almost none was used."""
+    if state.codebook is None:
+        return
+    counts = state.codebook.counts
+    used, reachable = int(np.count_nonzero(counts)), min(len(counts), int(counts.sum()))
+    if reachable and (used <= 1 or used < COLLAPSE_SHARE * reachable):
+        evidence = f"{used:,} of {len(counts):,} codes used ({percent(used / len(counts))}) at step "
+        remedy = "set model.quantizer.kind ema, or raise revive_below and warmup_steps"
+        yield Alarm("collapse", f"codebook collapse: {evidence}{short_number(state.codebook.step)}", remedy)

@@ -1,0 +1,61 @@
+"""Metric records turned into columns: numbers by split and name, ready to be appended to series."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+MAX_STEP = 1 << 53
+_COORDINATES = ("step", "time", "split")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The metrics of some records of one split: `step` and `time` (unix seconds) of shape (N,), a column a name.
+
+    A value that was written null (not a number, infinite) is NaN.
+    """
+
+    split: str
+    step: Integers
+    time: Floats
+    values: Mapping[str, Floats]
+
+
+def columns_of(records: Iterable[Mapping[str, Any]]) -> tuple[list[Columns], int]:
+    """The records as columns, grouped by split and by the names they carry, and the number that were unusable.
+
+    A record without a whole, non-negative step is unusable; a name that holds no number in any record is dropped.
+    """
+    groups: dict[tuple[str, tuple[str, ...]], list[Mapping[str, Any]]] = {}
+    num_unusable = 0
+    for record in records:
+        step = record.get("step")
+        if type(step) is int and 0 <= step < MAX_STEP:
+            groups.setdefault((str(record.get("split", "")), tuple(record)), []).append(record)
+        else:
+            num_unusable += 1
+    return [_columns(split, names, group) for (split, names), group in groups.items()], num_unusable
+
+
+def _columns(split: str, names: tuple[str, ...], records: Sequence[Mapping[str, Any]]) -> Columns:
+    raw = dict(zip(names, zip(*(record.values() for record in records), strict=True), strict=True))
+    steps = np.array(raw["step"], dtype=np.int64)
+    times = _numbers(raw.get("time", ()))
+    values = {name: _numbers(raw[name]) for name in names if name not in _COORDINATES}
+    numeric = {name: column for name, column in values.items() if column is not None}
+    return Columns(split, steps, times if times is not None else np.full(len(steps), np.nan), numeric)
+
+
+def _numbers(values: Sequence[Any]) -> Floats | None:
+    """The values as floats, NaN for what is none; None where there is no number and no null at all."""
+    kinds = set(map(type, values))
+    if not kinds & {int, float, type(None)}:
+        return None
+    if kinds <= {int, float, type(None)}:
+        return np.array(values, dtype=np.float64)
+    return np.array([value if type(value) in (int, float) else np.nan for value in values], dtype=np.float64)

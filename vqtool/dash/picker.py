@@ -1,0 +1,94 @@
+"""The list of runs in a folder, the one active last first."""
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+
+from vqtool.dash.alarms import heartbeat_age, number
+from vqtool.dash.panels.status import SIGNS
+from vqtool.dash.text import clean, duration, percent
+from vqtool.errors import RunError
+from vqtool.runs.folder import RunFolder, is_alive, list_runs
+
+MAX_RUNS = 500
+
+
+class PickerScreen(Screen[None]):
+    """Choose a run to watch."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "app.quit", "Quit"),
+        Binding("r", "reload", "Reload"),
+    ]
+    DEFAULT_CSS = """
+    PickerScreen > Static { height: 1; padding: 0 1; text-style: bold; }
+    PickerScreen > OptionList { height: 1fr; border: none; }
+    """
+
+    class Chosen(Message):
+        """The user wants to watch `run`."""
+
+        def __init__(self, run: RunFolder) -> None:
+            super().__init__()
+            self.run = run
+
+    def __init__(self, runs_dir: Path) -> None:
+        super().__init__()
+        self._runs_dir = runs_dir
+        self.runs: list[RunFolder] = []
+
+    def compose(self) -> ComposeResult:
+        """A title, the runs, the keys."""
+        yield Static(clean(f"runs in {self._runs_dir}"), markup=False)
+        yield OptionList(markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """List the runs."""
+        self.action_reload()
+
+    def action_reload(self) -> None:
+        """List the runs anew, and keep the highlighted one."""
+        options = self.query_one(OptionList)
+        chosen = self.runs[options.highlighted] if self.runs and options.highlighted is not None else None
+        self.runs = list(list_runs(self._runs_dir))[:MAX_RUNS]
+        options.clear_options()
+        options.add_options([Text(run_line(run, time.time()), no_wrap=True, overflow="ellipsis") for run in self.runs])
+        if self.runs:
+            options.highlighted = self.runs.index(chosen) if chosen in self.runs else 0
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Watch the chosen run."""
+        message.stop()
+        self.post_message(self.Chosen(self.runs[message.option_index]))
+
+
+def run_line(run: RunFolder, now: float) -> str:
+    """A run in one line: state, name, step, last sign of life."""
+    try:
+        status = run.read_status()
+    except RunError:
+        return f"? {clean(run.name)}  run.json cannot be read"
+    age = duration(heartbeat_age(status, now))
+    return f"{_state(status, now):10}  {clean(run.name)}  {_step(status)}  {age} ago"
+
+
+def _state(status: dict[str, Any], now: float) -> str:
+    name = str(status.get("status", "unknown"))
+    if name == "running" and not is_alive(status, now):
+        return "✖ dead"
+    return f"{SIGNS.get(name, '?')} {clean(name, 20)}"
+
+
+def _step(status: dict[str, Any]) -> str:
+    step, total = number(status, "step"), number(status, "total_steps")
+    if step is None:
+        return "step –"
+    return f"step {int(step):,}" + (f"/{int(total):,} ({percent(min(1, step / total))})" if total else "")

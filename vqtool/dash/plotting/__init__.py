@@ -1,0 +1,1 @@
+"""Arrays turned into terminal characters: curves on braille cells, pictures on half blocks, counts as bars."""

@@ -1,0 +1,155 @@
+"""Reading what a run folder gained since the last look: bounded slices, immutable updates, no terminal."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqtool.dash.columns import Columns, columns_of
+from vqtool.errors import RunError
+from vqtool.runs.folder import RunFolder, step_folders
+from vqtool.runs.jsonl import JsonlTail
+from vqtool.runs.previews import list_previews, read_array
+from vqtool.runs.tail import LineTail
+
+CONSOLE_BYTES = 64 << 10
+LISTING_SECONDS = 3.0
+StepPaths = tuple[tuple[int, Path], ...]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CodebookUsage:
+    """How often each code was used in the evaluation at `step`: counts (K,)."""
+
+    step: int
+    counts: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What changed in a run folder; None where nothing did. `bad_lines` is the total so far."""
+
+    status: Mapping[str, Any] | None = None
+    status_error: str | None = None
+    metrics: tuple[Columns, ...] = ()
+    metrics_restarted: bool = False
+    events: tuple[Mapping[str, Any], ...] = ()
+    events_restarted: bool = False
+    console: tuple[str, ...] = ()
+    previews: StepPaths | None = None
+    codebooks: StepPaths | None = None
+    codebook: CodebookUsage | None = None
+    bad_lines: int = 0
+
+
+class RunReader:
+    """Follows one run folder; each `poll` returns what is new. Missing, shrinking and damaged files are survived."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.more = False
+        self._metrics = JsonlTail(run.metrics_file)
+        self._events = JsonlTail(run.events_file)
+        self._console = LineTail(run.console_file, start_bytes=CONSOLE_BYTES)
+        self._previews = _Listing(run.previews, lambda: list_previews(run))
+        self._codebooks = _Listing(run.codebook, lambda: step_folders(run.codebook))
+        self._num_unusable = 0
+        self._bad_lines = 0
+        self._status_key: tuple[int, int] | None = None
+        self._status_error: str | None = None
+
+    def poll(self, now: float) -> Update | None:
+        """What is new at `now` (unix seconds), or None; afterwards `more` tells whether there is more already."""
+        restarts = self._metrics.num_restarts, self._events.num_restarts
+        columns, num_unusable = columns_of(self._metrics.read())
+        events = self._events.read()
+        self._num_unusable += num_unusable
+        codebooks = self._codebooks.changed(now)
+        update = Update(
+            **self._changed_status(),
+            metrics=tuple(columns),
+            metrics_restarted=self._metrics.num_restarts > restarts[0],
+            events=tuple(events),
+            events_restarted=self._events.num_restarts > restarts[1],
+            console=tuple(line.decode("utf-8", "replace") for line in self._console.read()),
+            previews=self._previews.changed(now),
+            codebooks=codebooks,
+            codebook=_newest_usage(codebooks or ()),
+            bad_lines=self._metrics.num_bad_lines + self._events.num_bad_lines + self._num_unusable,
+        )
+        self.more = self._metrics.more or self._events.more or self._console.more
+        news, self._bad_lines = _has_news(update, self._bad_lines), update.bad_lines
+        return update if news else None
+
+    def _changed_status(self) -> dict[str, Any]:
+        """The status when its file changed, the error when there is a new one."""
+        try:
+            facts = self.run.status_file.stat()
+            key = (facts.st_mtime_ns, facts.st_size)
+            if key == self._status_key:
+                return {}
+            status = self.run.read_status()
+        except OSError as error:
+            return self._changed_error(f"cannot read {self.run.status_file}: {error.strerror or error}")
+        except RunError as error:
+            return self._changed_error(str(error))
+        self._status_key, self._status_error = key, None
+        return {"status": status}
+
+    def _changed_error(self, message: str) -> dict[str, Any]:
+        if message == self._status_error:
+            return {}
+        self._status_key, self._status_error = None, message
+        return {"status_error": message}
+
+
+class _Listing:
+    """A folder of step folders, listed again when the folder's date changed and every few seconds."""
+
+    def __init__(self, folder: Path, steps_and_paths: Callable[[], list[tuple[int, Path]]]) -> None:
+        self._folder = folder
+        self._list = steps_and_paths
+        self._modified = -1
+        self._listed = float("-inf")
+        self._known: StepPaths | None = None
+
+    def changed(self, now: float) -> StepPaths | None:
+        """All entries, ascending by step, when they changed since the last call."""
+        try:
+            modified = self._folder.stat().st_mtime_ns
+        except OSError:
+            modified = 0
+        if modified == self._modified and now - self._listed < LISTING_SECONDS:
+            return None
+        self._modified, self._listed = modified, now
+        known, self._known = self._known, tuple(self._list())
+        return None if self._known == known else self._known
+
+
+def _newest_usage(codebooks: StepPaths) -> CodebookUsage | None:
+    """The newest readable usage counts."""
+    for step, path in reversed(codebooks):
+        try:
+            counts = read_array(path)
+        except (OSError, ValueError) as error:
+            _log.debug("skipping %s: %s", path, error)
+            continue
+        if counts.ndim == 1 and len(counts):
+            return CodebookUsage(step, np.maximum(counts, 0))
+    return None
+
+
+def _has_news(update: Update, bad_lines: int) -> bool:
+    return (
+        any(value is not None for value in (update.status, update.status_error, update.previews, update.codebooks))
+        or any((update.metrics, update.events, update.console))
+        or update.metrics_restarted
+        or update.events_restarted
+        or update.bad_lines != bad_lines
+    )

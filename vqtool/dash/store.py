@@ -1,0 +1,160 @@
+"""What the charts draw: one growing series per split and metric name."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqtool.dash.columns import Columns, Floats, Integers
+
+MAX_SERIES = 400
+"""A damaged or foreign log may name a new metric every line; beyond this many, new names are not kept."""
+
+
+class Series:
+    """Values over steps: ascending steps, each once; the value written last wins where a step was written twice."""
+
+    def __init__(self) -> None:
+        self._capacity = 256
+        self._length = 0
+        self._step = np.empty(self._capacity, np.int64)
+        self._time = np.empty(self._capacity)
+        self._value = np.empty(self._capacity)
+        self.version = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def step(self) -> Integers:
+        """Steps (N,); a view that stays as it is when the series grows."""
+        return self._step[: self._length]
+
+    @property
+    def time(self) -> Floats:
+        """Unix seconds (N,), NaN where unknown."""
+        return self._time[: self._length]
+
+    @property
+    def value(self) -> Floats:
+        """Values (N,), NaN where not a number."""
+        return self._value[: self._length]
+
+    @property
+    def last(self) -> tuple[int, float] | None:
+        """The last step and its value, or None."""
+        return (int(self.step[-1]), float(self.value[-1])) if self._length else None
+
+    def append(self, step: Integers, time: Floats, value: Floats) -> None:
+        """Add values; steps that do not ascend are merged in."""
+        if not len(step):
+            return
+        ascending = (not self._length or step[0] > self._step[self._length - 1]) and bool(np.all(np.diff(step) > 0))
+        if ascending:
+            self._write(step, time, value)
+        else:
+            self._merge(step, time, value)
+        self.version += 1
+
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        """Drop the values where `mask` (N,) is false."""
+        if not mask.all():
+            self._replace(self.step[mask], self.time[mask], self.value[mask])
+            self.version += 1
+
+    def _write(self, step: Integers, time: Floats, value: Floats) -> None:
+        end = self._length + len(step)
+        if end > self._capacity:
+            self._capacity = max(end, 2 * self._capacity)
+            self._replace(self.step, self.time, self.value)
+        self._step[self._length : end], self._time[self._length : end] = step, time
+        self._value[self._length : end] = value
+        self._length = end
+
+    def _merge(self, step: Integers, time: Floats, value: Floats) -> None:
+        steps, times = np.concatenate([self.step, step]), np.concatenate([self.time, time])
+        values = np.concatenate([self.value, value])
+        order = np.lexsort((np.nan_to_num(times), steps))
+        last_of_step = np.append(np.diff(steps[order]) > 0, True)
+        order = order[last_of_step]
+        self._replace(steps[order], times[order], values[order])
+
+    def _replace(self, step: Integers, time: Floats, value: Floats) -> None:
+        """New arrays, so that views handed out earlier keep their content."""
+        self._length = len(step)
+        self._capacity = max(self._capacity, self._length)
+        old = (step, time, value)
+        self._step, self._time = np.empty(self._capacity, np.int64), np.empty(self._capacity)
+        self._value = np.empty(self._capacity)
+        for target, source in zip((self._step, self._time, self._value), old, strict=True):
+            target[: self._length] = source
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A continuation of the run: what had been logged beyond `step` before `time` is a future that was given up."""
+
+    step: int
+    time: float
+
+
+class MetricStore:
+    """The series of a run, by split and metric name."""
+
+    def __init__(self, resumes: Iterable[Resume] = ()) -> None:
+        self._series: dict[tuple[str, str], Series] = {}
+        self.resumes = list(resumes)
+        self.num_refused = 0
+
+    def get(self, split: str, name: str) -> Series | None:
+        """A series, or None."""
+        return self._series.get((split, name))
+
+    def items(self) -> list[tuple[tuple[str, str], Series]]:
+        """((split, name), series) of every series, in the order they came."""
+        return list(self._series.items())
+
+    def latest(self, split: str, name: str) -> float | None:
+        """The value of the last step of a series, or None."""
+        series = self.get(split, name)
+        return series.last[1] if series is not None and series.last else None
+
+    def append(self, columns: Columns) -> None:
+        """Add the columns to their series."""
+        alive = self._alive(columns.step, columns.time)
+        for name, values in columns.values.items():
+            series = self._series.get((columns.split, name))
+            if series is None:
+                if len(self._series) >= MAX_SERIES:
+                    self.num_refused += 1
+                    continue
+                series = self._series[columns.split, name] = Series()
+            if alive is None:
+                series.append(columns.step, columns.time, values)
+            else:
+                series.append(columns.step[alive], columns.time[alive], values[alive])
+
+    def resume(self, resume: Resume) -> None:
+        """Note a continuation, and drop the future that it gave up, in whatever order the two files are read."""
+        self.resumes.append(resume)
+        for series in self._series.values():
+            series.keep(_before(resume, series.step, series.time))
+
+    def first_time(self) -> float | None:
+        """Unix seconds of the earliest value, or None."""
+        times = [float(series.time[0]) for series in self._series.values() if len(series)]
+        known = [time for time in times if np.isfinite(time)]
+        return min(known, default=None)
+
+    def _alive(self, step: Integers, time: Floats) -> NDArray[np.bool_] | None:
+        if not self.resumes:
+            return None
+        alive = np.ones(len(step), np.bool_)
+        for resume in self.resumes:
+            alive &= _before(resume, step, time)
+        return alive
+
+
+def _before(resume: Resume, step: Integers, time: Floats) -> NDArray[np.bool_]:
+    return ~((step > resume.step) & (time < resume.time))

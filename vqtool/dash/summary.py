@@ -1,0 +1,176 @@
+"""A run in a few facts: what the status line shows and what `vqtool dash --once` prints."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vqtool.dash.alarms import Alarm, find_alarms, heartbeat_age, number
+from vqtool.dash.state import RunState
+from vqtool.dash.text import clean, duration, percent, short_number
+from vqtool.runs.folder import is_alive
+
+RATE_SECONDS = 300.0
+UNITS = {"metric/psnr": "dB", "speed/frames_per_second": "frames/s"}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The facts of a run at one moment; None where unknown. Texts are as the files have them: clean before showing."""
+
+    name: str
+    path: str
+    status: str
+    alive: bool
+    step: int
+    total_steps: int | None
+    elapsed_seconds: float | None
+    eta_seconds: float | None
+    heartbeat_age_seconds: float | None
+    frames_per_second: float | None
+    steps_per_second: float | None
+    device: str
+    metrics: Mapping[str, Mapping[str, float | None]]
+    metric_steps: Mapping[str, int]
+    codebook_size: int | None
+    codes_used: int | None
+    preview_step: int | None
+    last_event: Mapping[str, Any] | None
+    num_bad_lines: int
+    alarms: tuple[Alarm, ...]
+
+    @property
+    def share_done(self) -> float | None:
+        """Steps done over steps planned, in [0, 1]."""
+        return min(1.0, self.step / self.total_steps) if self.total_steps else None
+
+    def json_object(self) -> dict[str, Any]:
+        """All facts as a JSON-ready object; what is not a number is null."""
+        return {key: _json_value(value) for key, value in asdict(self).items()}
+
+
+def summarise(state: RunState, now: float) -> Summary:
+    """The facts of a run at `now` (unix seconds)."""
+    status, metrics = state.status, state.metrics
+    step = max([int(number(status, "step") or 0), *_last_steps(state).values()])
+    total = number(status, "total_steps")
+    rate = _steps_per_second(state)
+    counts = None if state.codebook is None else state.codebook.counts
+    alive = is_alive(status, now)
+    return Summary(
+        name=str(status.get("name") or state.run.name),
+        path=str(state.run.path),
+        status=str(status.get("status") or "unknown"),
+        alive=alive,
+        step=step,
+        total_steps=None if total is None else int(total),
+        elapsed_seconds=_elapsed(status, now if alive else number(status, "heartbeat")),
+        eta_seconds=_eta(status, step, rate, now) if alive else None,
+        heartbeat_age_seconds=heartbeat_age(status, now),
+        frames_per_second=metrics.latest("train", "speed/frames_per_second"),
+        steps_per_second=rate,
+        device=" ".join(str(status[key]) for key in ("device", "precision") if status.get(key)),
+        metrics=_latest_metrics(state),
+        metric_steps=_last_steps(state),
+        codebook_size=_codebook_size(state),
+        codes_used=None if counts is None else int(np.count_nonzero(counts)),
+        preview_step=state.previews[-1][0] if state.previews else None,
+        last_event=state.events[-1] if state.events else None,
+        num_bad_lines=state.bad_lines,
+        alarms=tuple(find_alarms(state, now)),
+    )
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """The summary as plain lines of text, safe to print."""
+    host = f", {clean(summary.device)}" if summary.device else ""
+    beat = "" if not summary.alive else f", heartbeat {duration(summary.heartbeat_age_seconds)} ago"
+    done = "" if summary.share_done is None else f" of {summary.total_steps:,} ({percent(summary.share_done)})"
+    yield f"run       {clean(summary.name)} ({clean(summary.path)})"
+    yield f"status    {clean(summary.status)}{beat}{host}"
+    yield f"step      {summary.step:,}{done}"
+    yield f"time      {duration(summary.elapsed_seconds)} elapsed, {duration(summary.eta_seconds)} left"
+    for split, values in summary.metrics.items():
+        yield f"{clean(split) or '(none)'}, step {summary.metric_steps[split]:,}"
+        for name, value in values.items():
+            yield f"  {clean(name):26} {short_number(value)} {UNITS.get(name, '')}".rstrip()
+    if summary.codes_used is not None:
+        yield f"codebook  {summary.codes_used:,} of {summary.codebook_size or 0:,} codes used"
+    if summary.preview_step is not None:
+        yield f"preview   step {summary.preview_step:,}"
+    if summary.last_event is not None:
+        yield f"event     {clean(event_text(summary.last_event))}"
+    if summary.num_bad_lines:
+        yield f"damaged   {summary.num_bad_lines:,} lines of the logs were skipped"
+    for alarm in summary.alarms:
+        yield f"ALARM     {clean(alarm.evidence)}; {clean(alarm.remedy)}"
+
+
+def event_text(event: Mapping[str, Any]) -> str:
+    """An event as `step 1,000 checkpoint path=...`; not yet cleaned."""
+    step = event.get("step")
+    rest = [f"{key}={value}" for key, value in event.items() if key not in ("step", "time", "kind")]
+    start = f"step {step:,}" if isinstance(step, int) else "step –"
+    return " ".join([start, str(event.get("kind", "?")), *rest])
+
+
+def _last_steps(state: RunState) -> dict[str, int]:
+    steps: dict[str, int] = {}
+    for (split, _), series in state.metrics.items():
+        if series.last:
+            steps[split] = max(steps.get(split, 0), series.last[0])
+    return steps
+
+
+def _latest_metrics(state: RunState) -> dict[str, dict[str, float | None]]:
+    latest: dict[str, dict[str, float | None]] = {}
+    for (split, name), series in sorted(state.metrics.items(), key=lambda item: item[0]):
+        if series.last:
+            latest.setdefault(split, {})[name] = series.last[1]
+    return latest
+
+
+def _codebook_size(state: RunState) -> int | None:
+    if state.codebook is not None:
+        return len(state.codebook.counts)
+    for split in ("val", "train"):
+        parts = [state.metrics.latest(split, f"codebook/{name}") for name in ("used", "dead")]
+        known = [part for part in parts if part is not None and math.isfinite(part)]
+        if len(known) == len(parts):
+            return int(sum(known))
+    return None
+
+
+def _steps_per_second(state: RunState) -> float | None:
+    """The rate over the last minutes of training lines, evaluations and previews included."""
+    series = state.metrics.get("train", "loss/total")
+    if series is None or len(series) < 2:
+        return None
+    recent = series.time >= series.time[-1] - RATE_SECONDS
+    steps, times = series.step[recent], series.time[recent]
+    passed = float(times[-1] - times[0]) if len(times) > 1 else 0.0
+    return float(steps[-1] - steps[0]) / passed if passed > 0 else None
+
+
+def _elapsed(status: Mapping[str, Any], end: float | None) -> float | None:
+    started = number(status, "started")
+    return None if started is None or end is None else max(0.0, end - started)
+
+
+def _eta(status: Mapping[str, Any], step: int, rate: float | None, now: float) -> float | None:
+    """Seconds left by the rate, or by the wall budget where that ends first."""
+    total, budget, started = (number(status, key) for key in ("total_steps", "max_seconds", "started"))
+    left = [] if total is None or not rate else [max(0.0, (total - step) / rate)]
+    if budget and started is not None:
+        left.append(max(0.0, started + budget - now))
+    return min(left, default=None)
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    return [_json_value(item) for item in value] if isinstance(value, list | tuple) else value

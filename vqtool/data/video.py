@@ -1,0 +1,166 @@
+"""Video files: reading MP4, MKV, WebM, AVI, MOV and GIF; writing MP4, GIF and PNG."""
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from PIL import Image
+
+from vqtool.core.atomic import write_atomic
+from vqtool.data import Frames
+from vqtool.data.resize import resize
+from vqtool.errors import DataError
+
+CONTAINERS = "mov,mp4,matroska,webm,avi,gif"
+"""What may be read, by FFmpeg's names: no playlists, which could open other files or the network."""
+WRITABLE = (".mp4", ".gif", ".png")
+CRF = 18
+"""x264's quality: visually lossless."""
+DEFAULT_FPS = 25.0
+BLOCK_FRAMES = 32
+PALETTE_PIXELS = 1 << 20
+"""Pixels that a GIF's palette is drawn from."""
+
+
+def read_video(path: Path, size: int | None = None, max_frames: int | None = None) -> tuple[Frames, float]:
+    """Read the first `max_frames` frames (default: all) and the frame rate in frames/s.
+
+    With `size`, frames become `size` x `size` pixels as in preprocessing; only the resized ones are kept in memory.
+
+    Raises:
+        DataError: missing, not a video of a known kind, damaged, or without a frame.
+    """
+    try:
+        with path.open("rb") as stream, open_track(stream) as (fps, frames):
+            blocks = list(_blocks(islice(frames, max_frames), size))
+    except OSError as error:
+        raise DataError(f"cannot read video {path}: {error.strerror or error}") from error
+    except DataError as error:
+        raise DataError(f"cannot read video {path}: {error}") from error
+    return np.concatenate(blocks), fps
+
+
+@contextmanager
+def open_track(stream: IO[bytes], containers: str = CONTAINERS) -> Iterator[tuple[float, Iterator[Frames]]]:
+    """The frame rate in frames/s and the frames (H, W, 3), one after the other, of the first video track.
+
+    Raises:
+        DataError: not a video of these containers, or damaged; also inside the `with`, while iterating.
+    """
+    try:
+        with av.open(stream, "r", options={"format_whitelist": containers}) as file:
+            if not file.streams.video:
+                raise DataError("it has no video track")
+            track = file.streams.video[0]
+            track.thread_count = 1
+            yield float(track.average_rate or DEFAULT_FPS), _decode(file, track)
+    except av.error.FFmpegError as error:
+        raise DataError(f"not a video that can be decoded ({error.strerror})") from error
+
+
+def stack_frames(frames: Iterable[Frames], max_frames: int) -> Frames:
+    """The first `max_frames` frames (H, W, 3), or as many as there are, as (T, H, W, 3).
+
+    Raises:
+        DataError: no frame at all, or frames of different sizes.
+    """
+    stacked: Frames | None = None
+    count = 0
+    for frame in islice(frames, max_frames):
+        if stacked is None:
+            stacked = np.empty((max_frames, *frame.shape), dtype=np.uint8)
+        if frame.shape != stacked.shape[1:]:
+            raise DataError(f"frame {count} has another size than the first")
+        stacked[count] = frame
+        count += 1
+    if stacked is None:
+        raise DataError("it has no frame")
+    return stacked[:count]
+
+
+def write_video(path: Path, frames: Frames, fps: float) -> None:
+    """Write frames (T, H, W, 3) as `.mp4` or `.gif`, or one picture (H, W, 3) as `.png`; whole or not at all.
+
+    Raises:
+        DataError: another suffix.
+        VqtoolError: no space left, or the folder cannot be written.
+    """
+    match path.suffix.lower():
+        case ".mp4":
+            content = encode_mp4(frames, fps)
+        case ".gif":
+            content = encode_gif(frames, fps)
+        case ".png":
+            content = _encode_png(frames)
+        case suffix:
+            known = ", ".join(WRITABLE)
+            raise DataError(f"cannot write {path}: {suffix or 'no suffix'} is none of {known}; choose one of these")
+    write_atomic(path, content)
+
+
+def encode_mp4(frames: Frames, fps: float) -> bytes:
+    """The frames (T, H, W, 3) as H.264; even sizes with halved colour resolution, which every player knows."""
+    _, height, width, _ = frames.shape
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as file:
+        track = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": str(CRF)})
+        track.height, track.width = height, width
+        track.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
+        for frame in frames:
+            file.mux(track.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        file.mux(track.encode(None))
+    return buffer.getvalue()
+
+
+def encode_gif(frames: Frames, fps: float) -> bytes:
+    """The frames (T, H, W, 3) as an endless GIF with one palette for all of them and no dithering."""
+    palette = _common_palette(frames)
+    pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    buffer = io.BytesIO()
+    # GIF counts time in 1/100 s, and viewers slow down what is faster than 1/50 s.
+    milliseconds = max(round(100 / fps), 2) * 10
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
+    return buffer.getvalue()
+
+
+def _common_palette(frames: Frames) -> Image.Image:
+    pixels = frames.reshape(-1, 3)
+    sample = pixels[:: -(-len(pixels) // PALETTE_PIXELS)]
+    return Image.fromarray(sample[None]).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def _encode_png(picture: Frames) -> bytes:
+    if picture.ndim != 3:
+        raise DataError(f"a .png holds one picture, not {len(picture)} frames: choose .gif or .mp4")
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _decode(file: InputContainer, track: VideoStream) -> Iterator[Frames]:
+    for frame in file.decode(track):
+        if frame.is_corrupt:
+            raise DataError("a frame is damaged")
+        yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+
+
+def _blocks(frames: Iterator[Frames], size: int | None) -> Iterator[Frames]:
+    """At least one block of stacked frames, resized."""
+    block = stack_frames(frames, BLOCK_FRAMES)
+    shape = block.shape[1:]
+    while True:
+        yield block if size is None else resize(block, size, size)
+        first = next(frames, None)
+        if first is None:
+            return
+        if first.shape != shape:
+            raise DataError("its frames change their size")
+        block = stack_frames(chain([first], frames), BLOCK_FRAMES)

@@ -1,0 +1,59 @@
+"""Channel mean and standard deviation as sums of integers: exact, whatever the order they are added in."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import sqrt
+
+import numpy as np
+
+from vqtool.data import Frames
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ChannelSums:
+    """Number of pixels, and the sums of grey levels and of their squares for each of R, G, B."""
+
+    num_pixels: int = 0
+    sums: tuple[int, int, int] = (0, 0, 0)
+    squares: tuple[int, int, int] = (0, 0, 0)
+
+    def __add__(self, other: "ChannelSums") -> "ChannelSums":
+        return ChannelSums(
+            self.num_pixels + other.num_pixels,
+            _add(self.sums, other.sums),
+            _add(self.squares, other.squares),
+        )
+
+    def mean(self) -> Triple:
+        """Mean of each channel in [0, 1]."""
+        red, green, blue = (float(Fraction(total, 255 * self.num_pixels)) for total in self.sums)
+        return red, green, blue
+
+    def std(self) -> Triple:
+        """Population standard deviation of each channel in [0, 1]."""
+        scale = (255 * self.num_pixels) ** 2
+        red, green, blue = (
+            sqrt(Fraction(self.num_pixels * square - total * total, scale))
+            for total, square in zip(self.sums, self.squares, strict=True)
+        )
+        return red, green, blue
+
+
+def channel_sums(frames: Frames) -> ChannelSums:
+    """The sums over frames (T, H, W, 3)."""
+    num_frames, height, width, _ = frames.shape
+    columns = frames.reshape(num_frames * height, width * 3).astype(np.uint64)
+    sums = columns.sum(axis=0).reshape(width, 3).sum(axis=0)
+    squares = np.einsum("ij,ij->j", columns, columns).reshape(width, 3).sum(axis=0)
+    return ChannelSums(num_frames * height * width, _triple(sums), _triple(squares))
+
+
+def _triple(values: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]) -> tuple[int, int, int]:
+    red, green, blue = (int(value) for value in values)
+    return red, green, blue
+
+
+def _add(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]

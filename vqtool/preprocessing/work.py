@@ -1,0 +1,56 @@
+"""What a worker process does: read, decode, resize and sum up one trajectory."""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+from vqtool.data import Frames
+from vqtool.data.resize import resize
+from vqtool.data.sources.base import Source, Trajectory, UnusableError
+from vqtool.data.store import Skipped
+from vqtool.preprocessing.statistics import ChannelSums, channel_sums
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One trajectory to process: its name and origin in `source`, the size of a stored frame, and length limits."""
+
+    source: Source
+    name: str
+    origin: str
+    size: int
+    min_frames: int
+    max_frames: int
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A trajectory ready to be stored."""
+
+    name: str
+    origin: str
+    trajectory: Trajectory
+    sums: ChannelSums
+
+
+def process(task: Task) -> Processed | Skipped:
+    """Read and resize one trajectory; whatever is wrong with its data becomes a `Skipped`, never an exception."""
+    try:
+        trajectory = task.source.read(task.name, partial(_shrink, size=task.size), task.min_frames)
+    except UnusableError as error:
+        return Skipped(task.name, task.origin, error.kind, error.reason)
+    except Exception as error:
+        # A damaged file can make a decoder raise anything; one file must not stop the other thousands.
+        logger.debug("cannot read %s", task.origin, exc_info=True)
+        return Skipped(task.name, task.origin, "damaged", f"{type(error).__name__}: {error}")
+    length = len(trajectory.states)
+    if length > task.max_frames:
+        return Skipped(task.name, task.origin, "too long", f"{length} frames; a shard holds {task.max_frames}")
+    sums = sum((channel_sums(frames) for frames in trajectory.videos.values()), start=ChannelSums())
+    return Processed(task.name, task.origin, trajectory, sums)
+
+
+def _shrink(frames: Frames, size: int) -> Frames:
+    return resize(frames, size, size)

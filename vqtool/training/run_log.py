@@ -1,0 +1,76 @@
+"""What a trainer writes into its run folder: metrics, events, heartbeat and the final status."""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from vqtool.core.atomic import explained_os_errors
+from vqtool.runs.folder import HEARTBEAT_SECONDS, RunFolder, Status, step_name
+from vqtool.runs.jsonl import JsonlWriter
+from vqtool.training.evaluator import Evaluated
+from vqtool.training.trainer import StepResult
+from vqtool.training.usage import RunningUsage
+
+
+class RunLog:
+    """Writes metrics.jsonl, events.jsonl, codebook/ and run.json of one run."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        with explained_os_errors(run.metrics_file):
+            self._metrics = JsonlWriter(run.metrics_file)
+            self._events = JsonlWriter(run.events_file)
+        self._last_heartbeat = 0.0
+
+    def step(self, result: StepResult, usage: RunningUsage, num_revived: int) -> None:
+        """A line of the train split, and an event where codes were revived since the last line."""
+        losses = {f"loss/{name}": float(value) for name, value in result.losses.items()}
+        codebook = {f"codebook/{name}": float(value) for name, value in usage.summary(result.step - 1).items()}
+        speed = {
+            "optim/lr": result.lr,
+            "optim/grad_norm": result.grad_norm,
+            "speed/frames_per_second": result.num_frames / max(result.seconds, 1e-9),
+            "speed/data_wait_fraction": result.data_seconds / max(result.seconds, 1e-9),
+        }
+        self._write(self._metrics, {"step": result.step, "split": "train", **losses, **codebook, **speed})
+        if num_revived:
+            self.event("revive", result.step, codes=num_revived)
+
+    def evaluated(self, result: Evaluated) -> None:
+        """A line of an evaluated split; the usage of each code goes to `codebook/` for the first split of a step."""
+        self._write(self._metrics, {"step": result.step, "split": result.split, **result.numbers})
+        usage_file = self.run.codebook / f"{step_name(result.step)}.npy"
+        if result.evaluation.usage is not None and not usage_file.exists():
+            with explained_os_errors(usage_file):
+                np.save(usage_file, result.evaluation.usage.counts.cpu().numpy())
+
+    def event(self, kind: str, step: int, **facts: Any) -> None:
+        """A line of events.jsonl."""
+        self._write(self._events, {"step": step, "kind": kind, **facts})
+
+    def heartbeat(self, step: int) -> None:
+        """Say in run.json that the trainer lives, at most every few seconds."""
+        now = time.time()
+        if now - self._last_heartbeat >= HEARTBEAT_SECONDS:
+            self._last_heartbeat = now
+            self.run.update_status(heartbeat=now, step=step)
+
+    def finish(self, status: Status, step: int, **facts: Any) -> None:
+        """The last word of this trainer in run.json and events.jsonl."""
+        self.event({"finished": "finish", "stopped": "stop", "failed": "alarm"}.get(status, status), step, **facts)
+        self.run.update_status(status=status, step=step, heartbeat=time.time(), **facts)
+
+    def _write(self, writer: JsonlWriter, record: dict[str, Any]) -> None:
+        with explained_os_errors(self.run.path):
+            writer.write({"step": record["step"], "time": time.time(), **record})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._metrics.close()
+        self._events.close()

@@ -1,0 +1,124 @@
+"""Starting and resuming a run: everything that can be wrong is found before a run folder is made or touched."""
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vqtool import __version__
+from vqtool.core.checkpoint import load_config_of
+from vqtool.core.config import Config
+from vqtool.core.config_file import dump_config
+from vqtool.core.device import choose_device, choose_precision, describe_device
+from vqtool.core.features.lpips import LPIPS
+from vqtool.core.losses import TokenizerLoss
+from vqtool.core.vqvae import VQVAE
+from vqtool.data.store import FrameStore
+from vqtool.data.windows import Windows
+from vqtool.errors import ConfigError, RunError
+from vqtool.evaluation.weights import load_lpips
+from vqtool.runs.checkpoints import list_checkpoints
+from vqtool.runs.folder import RunFolder, create_run, is_alive, process_facts
+from vqtool.training.batches import Batches
+from vqtool.training.evaluator import Evaluator
+from vqtool.training.session import Session
+from vqtool.training.trainer import Trainer
+
+
+def start_run(config: Config, device_name: str, config_name: str, command: str) -> Session:
+    """A new run, ready to train.
+
+    Raises:
+        VqtoolError: settings that cannot work together, a store, weights or a device that is not there, or a run name
+            that exists.
+    """
+    device = choose_device(device_name)
+    trainer, evaluator = _build(config, device)
+    name = config.run.name or automatic_name(config_name)
+    facts = _facts(config, trainer, config_name, command)
+    run = create_run(Path(config.run.dir), name, dump_config(config), facts)
+    return Session(run, config, trainer, evaluator)
+
+
+def resume_run(run: RunFolder, config: Config, device_name: str, command: str) -> Session:
+    """Go on with `run` from its latest checkpoint, under `config` (its own, with overrides).
+
+    Raises:
+        RunError: a trainer is at work on it. VqtoolError: as in `start_run`, or a checkpoint that does not fit.
+    """
+    status = run.read_status()
+    if is_alive(status, time.time()):
+        raise RunError(
+            f"run {run.path} is in use by process {status.get('pid')} on {status.get('host')}: stop that first"
+        )
+    _check_same_model(run, config)
+    trainer, evaluator = _build(config, choose_device(device_name))
+    session = Session(run, config, trainer, evaluator)
+    session.resume()
+    config_name = str(status.get("config_name", ""))
+    facts = _facts(config, trainer, config_name, command) | process_facts()
+    run.update_status(status="running", heartbeat=time.time(), step=trainer.step, error=None, reason=None, **facts)
+    return session
+
+
+def automatic_name(config_name: str) -> str:
+    """Config name, date and time: `tiny-1122-154501`."""
+    return f"{Path(config_name).stem}-{time.strftime('%m%d-%H%M%S')}"
+
+
+def _build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
+    """Everything a run needs, built in an order that finds mistakes early."""
+    store = FrameStore.open(Path(config.data.store))
+    if store.info.size != config.model.resolution:
+        raise ConfigError(
+            f"the store {store.path} has frames of {store.info.size} pixels, the model of {config.model.resolution}: "
+            f"set model.resolution={store.info.size}, or preprocess again with --size {config.model.resolution}"
+        )
+    windows = Windows(store, "train", config.data.clip_frames, config.data.stride)
+    lpips = _lpips(config)
+    torch.manual_seed(config.train.seed)
+    model = VQVAE(config.model)
+    loss = TokenizerLoss(config.loss, lpips if config.loss.perceptual_weight else None)
+    batches = Batches(windows, config.train.batch_size, config.train.seed, device)
+    precision = choose_precision(config.train.precision, device)
+    evaluator = Evaluator(store, config.eval, config.loss, lpips, precision)
+    return Trainer(model, loss, batches, config.optim, config.train), evaluator
+
+
+def _lpips(config: Config) -> LPIPS | None:
+    wanted = config.loss.perceptual_weight > 0 or "lpips" in config.eval.metrics
+    return load_lpips() if wanted else None
+
+
+def _check_same_model(run: RunFolder, config: Config) -> None:
+    checkpoints = list_checkpoints(run)
+    if checkpoints and load_config_of(checkpoints[-1][1]).model != config.model:
+        raise ConfigError(f"run {run.path} has a checkpoint of another model: [model] cannot change on --resume")
+
+
+def _facts(config: Config, trainer: Trainer, config_name: str, command: str) -> dict[str, Any]:
+    """What run.json says about how this run was made."""
+    return {
+        "config_name": config_name,
+        "command": command,
+        "total_steps": config.train.steps,
+        "max_seconds": config.train.max_seconds,
+        "device": describe_device(trainer.device),
+        "precision": str(trainer.precision).removeprefix("torch."),
+        "num_parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "versions": {"vqtool": __version__, "torch": torch.__version__},
+        "git_revision": _git_revision(),
+    }
+
+
+def _git_revision() -> str | None:
+    """The revision of the folder the command was started in, where it is a git repository."""
+    try:
+        result = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

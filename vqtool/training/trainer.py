@@ -1,0 +1,189 @@
+"""The optimisation itself: one step at a time, and the whole state of it."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vqtool.core.config import OptimConfig, TrainConfig
+from vqtool.core.device import autocast, choose_precision, place
+from vqtool.core.losses import TokenizerLoss
+from vqtool.core.vqvae import VQVAE
+from vqtool.errors import CheckpointError, VqtoolError
+from vqtool.training.batches import Batches
+from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_rate
+from vqtool.training.usage import RunningUsage
+
+MAX_SKIPPED_IN_A_ROW = 20
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one optimiser step gives; tensors stay on the device until somebody logs them.
+
+    step: number of optimiser steps done. losses: unweighted parts and `total`, means over the accumulated batches.
+    grad_norm: before clipping. skipped: the gradient was not finite and nothing changed. seconds: wall time of the
+    step, of which data_seconds were spent on getting frames.
+    """
+
+    step: int
+    losses: dict[str, Tensor]
+    grad_norm: float
+    lr: float
+    num_frames: int
+    num_revived: int
+    skipped: bool
+    seconds: float
+    data_seconds: float
+
+
+class Trainer:
+    """Model, loss, optimiser, weight average and data stream, advanced by `train_step`."""
+
+    def __init__(
+        self,
+        model: VQVAE,
+        loss: TokenizerLoss,
+        batches: Batches,
+        optim: OptimConfig,
+        train: TrainConfig,
+    ) -> None:
+        self.device = batches.device
+        self.model = place(model, self.device).train()
+        self.loss = loss.to(self.device)
+        self.batches = batches
+        self.precision = choose_precision(train.precision, self.device)
+        self.optimizer = build_optimizer(self.model, optim)
+        self.average = WeightAverage(self.model, optim.ema_decay)
+        self.usage = RunningUsage(self.model.quantize.codebook_size, self.device)
+        self.step = 0
+        self.seconds = 0.0
+        self._optim, self._train = optim, train
+        self._skipped_in_a_row = 0
+        # A short run must not end before it ever quantized.
+        self._warmup_steps = min(self.model.quantize.warmup_steps, train.steps // 10)
+
+    @property
+    def share_done(self) -> float:
+        """How much of the run is over, in [0, 1]: of its steps or of its wall budget, whichever is further."""
+        budget = self._train.max_seconds
+        return min(1.0, max(self.step / self._train.steps, self.seconds / budget if budget else 0.0))
+
+    def train_step(self) -> StepResult:
+        """One optimiser step over `accumulate` batches.
+
+        Raises:
+            VqtoolError: the gradient was not finite many steps in a row.
+        """
+        started = time.monotonic()
+        lr = learning_rate(self._optim, self.step, self.share_done)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        quantized = self._codebook_is_ready()
+        results = [self._accumulate(quantized) for _ in range(self._train.accumulate)]
+        num_revived = torch.stack([num for _, num, *_ in results]).sum()
+        # The step's only wait for the device: two numbers in one transfer.
+        grad_norm, revived = torch.stack([self._clip(), num_revived.double()]).tolist()
+        skipped = not math.isfinite(grad_norm)
+        self._update(skipped)
+        self.step += 1
+        seconds = time.monotonic() - started
+        self.seconds += seconds
+        return StepResult(
+            step=self.step,
+            losses={name: torch.stack([parts[name] for parts, *_ in results]).mean() for name in results[0][0]},
+            grad_norm=grad_norm,
+            lr=lr,
+            num_frames=sum(num_frames for _, _, num_frames, _ in results),
+            num_revived=int(revived),
+            skipped=skipped,
+            seconds=seconds,
+            data_seconds=sum(wait for *_, wait in results),
+        )
+
+    def _accumulate(self, quantized: bool) -> tuple[dict[str, Tensor], Tensor, int, float]:
+        """Forward and backward of one batch: loss parts, codes revived, frames, seconds spent on data."""
+        started = time.monotonic()
+        frames_BTCHW = self.batches.next()
+        data_seconds = time.monotonic() - started
+        with autocast(self.device, self.precision):
+            result = self.model(frames_BTCHW, quantized)
+            loss = self.loss(frames_BTCHW, result)
+        torch.autograd.backward(loss.total / self._train.accumulate)
+        if result.tokens_BTHW is not None:
+            self.usage.update(result.tokens_BTHW, self.step)
+        return loss.parts, result.num_revived, frames_BTCHW.shape[0] * frames_BTCHW.shape[1], data_seconds
+
+    def _clip(self) -> Tensor:
+        """Clip the gradient; gives its norm before that."""
+        limit = self._optim.clip_norm or float("inf")
+        return nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True).double()
+
+    def _update(self, skip: bool) -> None:
+        """Apply the gradient, unless it is to be skipped because it is not finite."""
+        if not skip:
+            self.optimizer.step()
+            self.average.update(self.model, self.step)
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if skip else 0
+        self.optimizer.zero_grad(set_to_none=True)
+        if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+            raise VqtoolError(
+                f"the gradient was not finite for {MAX_SKIPPED_IN_A_ROW} steps in a row, up to step {self.step}: "
+                "resume with a lower rate (--resume --set optim.lr=...) or with --set train.precision=fp32"
+            )
+
+    def _codebook_is_ready(self) -> bool:
+        """Place the codes among latents once the warm-up is over; whether to quantize."""
+        quantizer = self.model.quantize
+        if not quantizer.is_initialised and self.step >= self._warmup_steps:
+            quantizer.initialise(self._collect_latents(quantizer.num_initial_vectors))
+        ready: bool = quantizer.is_initialised
+        return ready
+
+    @torch.no_grad()
+    def _collect_latents(self, num: int) -> Tensor:
+        """At least `num` latents (N, D) of the next batches."""
+        collected: list[Tensor] = []
+        while sum(len(vectors) for vectors in collected) < num:
+            with autocast(self.device, self.precision):
+                latents_NCHW = self.model.encode_latents(self.batches.next())
+            collected.append(latents_NCHW.movedim(1, -1).flatten(0, -2))
+        return torch.cat(collected)
+
+    def state(self) -> dict[str, Any]:
+        """All that an exact resume needs: tensors, numbers, lists and dicts."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "skipped_in_a_row": self._skipped_in_a_row,
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "batches": self.batches.state(),
+            "usage": self.usage.state(),
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`.
+
+        Raises:
+            CheckpointError: the state belongs to another model or another version.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.model.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.batches.restore(state["batches"])
+            self.usage.restore(state["usage"])
+            self.step, self.seconds = state["step"], state["seconds"]
+            self._skipped_in_a_row = state["skipped_in_a_row"]
+            torch.set_rng_state(state["torch_rng"])
+            if self.device.type == "cuda" and state["cuda_rng"] is not None:
+                torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"the training state does not fit this config: {error}") from error

