@@ -19,3 +19,21 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real data: no folder {folder} (set VQTOOL_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_robonet() -> Path:
+    """Six trajectories in RoboNet's real layout: mp4 and jpg, three robots, one of 8 frames."""
+    return REPOSITORY / "tests" / "files" / "robonet_sim_small" / "hdf5"
+
+
+@pytest.fixture(scope="session")
+def small_store(small_robonet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those trajectories as a frame store of 32-pixel frames."""
+    from vqtool.core.config import PreprocessConfig
+    from vqtool.preprocessing.pipeline import preprocess
+
+    output = tmp_path_factory.mktemp("small") / "store"
+    settings = {"input": str(small_robonet), "output": str(output), "size": 32, "min_frames": 8, "val": 1, "test": 1}
+    preprocess(PreprocessConfig(**settings, workers=1))
+    return output

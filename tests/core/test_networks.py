@@ -146,3 +146,10 @@ def test_window_attention_sees_exactly_its_window(size: tuple[int, int, int], sh
     with_random_ends(layer)
     x = torch.randn(2 * size[0], 8, *size[1:])
     torch.testing.assert_close(layer(x, size[0]), brute_force_attention(layer, x, size[0]), atol=1e-5, rtol=1e-4)
+
+
+def test_a_patch_starts_flat() -> None:
+    """Pixels of a patch start alike, or an untrained decoder paints a checkerboard that training has to undo."""
+    config = ModelConfig(resolution=16, channels=8, patch_size=4, channel_multipliers=(1,), latent_channels=6)
+    frames = Decoder(config)(torch.randn(2, 6, 4, 4), 1).unflatten(3, (4, 4)).unflatten(2, (4, 4))
+    torch.testing.assert_close(frames, frames[..., :1, :, :1].expand_as(frames))

@@ -19,7 +19,7 @@ def largest_difference(one: np.ndarray, other: np.ndarray) -> int:
 
 @pytest.mark.parametrize(
     "old",
-    [(240, 320), (128, 128), (192, 192), (256, 256), (64, 64), (48, 64), (63, 65), (32, 32), (16, 24), (481, 641)],
+    [(240, 320), (128, 128), (192, 192), (256, 256), (64, 64), (48, 64), (32, 32), (16, 24), (481, 641)],
 )
 def test_usual_sizes_give_exactly_the_pixels_of_opencv(old: tuple[int, int]) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, *old, 3), dtype=np.uint8)
@@ -28,7 +28,7 @@ def test_usual_sizes_give_exactly_the_pixels_of_opencv(old: tuple[int, int]) -> 
 
 def test_any_size_is_within_one_grey_level_of_opencv() -> None:
     rng = np.random.default_rng(1)
-    for _ in range(150):
+    for _ in range(300):
         old, new = rng.integers(1, 150, 2), rng.integers(1, 100, 2)
         frames = rng.integers(0, 256, (1, *old, 3), dtype=np.uint8)
         difference = largest_difference(resize(frames, *new), reference(frames, *new))
@@ -36,8 +36,9 @@ def test_any_size_is_within_one_grey_level_of_opencv() -> None:
 
 
 def test_one_axis_may_grow_while_the_other_shrinks() -> None:
-    frames = np.random.default_rng(2).integers(0, 256, (2, 31, 200, 3), dtype=np.uint8)
-    assert largest_difference(resize(frames, 64, 64), reference(frames, 64, 64)) <= 1
+    for old, new in [((31, 200), (64, 64)), ((200, 31), (64, 64)), ((65, 32), (25, 80)), ((148, 69), (88, 87))]:
+        frames = np.random.default_rng(2).integers(0, 256, (2, *old, 3), dtype=np.uint8)
+        assert largest_difference(resize(frames, *new), reference(frames, *new)) <= 1
 
 
 def test_cubic_overshoot_is_clipped_not_wrapped() -> None:

@@ -21,7 +21,9 @@ vqtool train --run first --resume"""
 
 def train(
     config: options.Config = None,
-    run: Annotated[str | None, typer.Option("--run", metavar="NAME", help="Name of the run folder.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="NAME", help="Name of the run folder; with --resume also its path.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's latest checkpoint.")] = False,
     data: options.Store = None,
     device: options.Device = "auto",
@@ -36,13 +38,14 @@ def train(
     from vqtool.core.config_file import load_config
     from vqtool.training.start import resume_run, start_run
 
-    overrides = options.overrides(set_, data__store=str(data) if data else None, run__name=run)
+    overrides = options.overrides(set_, data__store=str(data) if data else None)
     command = options.command_line()
     if resume:
         folder = _run_to_resume(config, run, overrides)
         session = resume_run(folder, load_config(str(folder.config_file), overrides), device, command)
     else:
-        session = start_run(load_config(config, overrides), device, config or "defaults", command)
+        named = options.overrides(overrides, run__name=run)
+        session = start_run(load_config(config, named), device, config or "defaults", command)
     signal = show(session)
     if signal is not None:
         raise typer.Exit(128 + signal)
@@ -53,6 +56,8 @@ def _run_to_resume(config: str | None, run: str | None, overrides: list[str]) ->
     from vqtool.runs.folder import RunFolder, find_run
 
     runs_dir = Path(load_config(config, overrides).run.dir)
-    folder = RunFolder(runs_dir / run) if run else find_run(runs_dir)
+    if run is None:
+        return find_run(runs_dir)
+    folder = RunFolder(Path(run) if RunFolder(Path(run)).exists() else runs_dir / run)
     folder.read_status()
     return folder

@@ -56,7 +56,7 @@ def _say_what_next(session: Session, ended: Ended, scores: Evaluated | None) -> 
     if scores is not None:
         typer.echo(printable(f"{scores.split}: {describe_numbers(scores.numbers)}"))
     if ended.status == "stopped":
-        stderr_line(f"go on with:    vqtool train --run {path.name} --resume")
+        stderr_line(f"go on with:    vqtool train --run {path} --resume")
     stderr_line(f"measure with:  vqtool eval --checkpoint {path}")
     stderr_line(f"look at it:    vqtool reconstruct --checkpoint {path} --output reconstructions")
 

@@ -10,7 +10,7 @@ BINDINGS: list[BindingType] = [
     Binding("tab", "next_panel(1)", "Panel", key_display="tab"),
     Binding("shift+tab", "next_panel(-1)", "Panel", show=False),
     *(Binding(str(number), f"panel({number - 1})", name, show=False) for number, name in enumerate(PANELS, 1)),
-    Binding("enter", "enlarge", "Enlarge"),
+    Binding("enter", "enlarge", "Zoom"),
     Binding("l", "log_axis", "Log"),
     Binding("x", "time_axis", "Time"),
     Binding("plus,equals_sign", "smooth(1)", "Smooth", key_display="+ -"),
@@ -30,7 +30,7 @@ BINDINGS: list[BindingType] = [
     Binding("p", "clip(-1)", "Clip", show=False),
     Binding("e", "error_map", "Error"),
     Binding("s", "request('stop')", "Stop"),
-    Binding("c", "request('checkpoint')", "Checkpoint"),
+    Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
     Binding("r", "runs", "Runs"),
 ]
@@ -45,7 +45,7 @@ HELP = (
     (
         "Everywhere",
         (
-            ("tab, 1 2 3 4", "next panel; charts, preview, codebook, log"),
+            ("tab, 1 2 3 4", "next panel, or that panel"),
             ("r", "list of runs"),
             ("?", "this help"),
             ("q, ctrl+c", "quit; the training goes on"),
@@ -56,11 +56,12 @@ HELP = (
         (
             ("arrows, click", "select a chart"),
             ("pgup pgdn", "previous, next page of charts"),
-            ("enter, click", "enlarge the selected chart, or show all again"),
-            ("l", "logarithmic y axis of the selected chart"),
+            ("enter, click", "the selected chart alone, or all again"),
+            ("l", "logarithmic y axis"),
             ("x", "x axis: steps or time"),
             ("+ -", "smooth training curves more, less"),
-            ("─ ◆ ■ ▲", "train, val, test, other splits; × is not a number; ┊ a resume"),
+            ("─ ◆ ■ ▲", "train, val, test, other splits"),
+            ("× ┊", "not a number; the run was resumed"),
         ),
     ),
     (

@@ -18,6 +18,7 @@ from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder, is_alive, list_runs
 
 MAX_RUNS = 500
+RELOAD_SECONDS = 3.0
 
 
 class PickerScreen(Screen[None]):
@@ -29,7 +30,7 @@ class PickerScreen(Screen[None]):
     ]
     DEFAULT_CSS = """
     PickerScreen > Static { height: 1; padding: 0 1; text-style: bold; }
-    PickerScreen > OptionList { height: 1fr; border: none; }
+    PickerScreen > OptionList, PickerScreen > OptionList:focus { height: 1fr; border: none; padding: 0; }
     """
 
     class Chosen(Message):
@@ -51,18 +52,25 @@ class PickerScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """List the runs."""
+        """List the runs, and keep the list up to date."""
         self.action_reload()
+        self.set_interval(RELOAD_SECONDS, self.action_reload)
 
     def action_reload(self) -> None:
         """List the runs anew, and keep the highlighted one."""
         options = self.query_one(OptionList)
-        chosen = self.runs[options.highlighted] if self.runs and options.highlighted is not None else None
-        self.runs = list(list_runs(self._runs_dir))[:MAX_RUNS]
+        runs = list(list_runs(self._runs_dir))[:MAX_RUNS]
+        lines = [Text(run_line(run, time.time()), no_wrap=True, overflow="ellipsis") for run in runs]
+        if runs == self.runs:
+            for index, line in enumerate(lines):
+                options.replace_option_prompt_at_index(index, line)
+            return
+        chosen = None if options.highlighted is None else self.runs[options.highlighted]
+        self.runs = runs
         options.clear_options()
-        options.add_options([Text(run_line(run, time.time()), no_wrap=True, overflow="ellipsis") for run in self.runs])
-        if self.runs:
-            options.highlighted = self.runs.index(chosen) if chosen in self.runs else 0
+        options.add_options(lines)
+        if runs:
+            options.highlighted = runs.index(chosen) if chosen in runs else 0
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Watch the chosen run."""

@@ -49,7 +49,7 @@ class RunScreen(Screen[None]):
     RunScreen #panels > * { display: none; }
     RunScreen #panels > .-active { display: block; }
     RunScreen #panels.-overview {
-        layout: grid; grid-size: 2 3; grid-columns: 2fr 1fr; grid-rows: 3fr 1fr 1fr; grid-gutter: 0 1;
+        layout: grid; grid-size: 2 3; grid-columns: 2fr 1fr; grid-rows: 5fr 3fr 3fr; grid-gutter: 0 1;
     }
     RunScreen #panels.-overview > * { display: block; }
     RunScreen #panels.-overview > #charts { row-span: 3; }

@@ -91,7 +91,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"run       {clean(summary.name)} ({clean(summary.path)})"
     yield f"status    {clean(summary.status)}{beat}{host}"
     yield f"step      {summary.step:,}{done}"
-    yield f"time      {duration(summary.elapsed_seconds)} elapsed, {duration(summary.eta_seconds)} left"
+    left = f", {duration(summary.eta_seconds)} left" if summary.alive else ""
+    yield f"time      {duration(summary.elapsed_seconds)} elapsed{left}"
     for split, values in summary.metrics.items():
         yield f"{clean(split) or '(none)'}, step {summary.metric_steps[split]:,}"
         for name, value in values.items():
@@ -111,9 +112,13 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 def event_text(event: Mapping[str, Any]) -> str:
     """An event as `step 1,000 checkpoint path=...`; not yet cleaned."""
     step = event.get("step")
-    rest = [f"{key}={value}" for key, value in event.items() if key not in ("step", "time", "kind")]
+    rest = [f"{key}={_short(value)}" for key, value in event.items() if key not in ("step", "time", "kind")]
     start = f"step {step:,}" if isinstance(step, int) else "step –"
     return " ".join([start, str(event.get("kind", "?")), *rest])
+
+
+def _short(value: object) -> object:
+    return short_number(value) if isinstance(value, float) else value
 
 
 def _last_steps(state: RunState) -> dict[str, int]:

@@ -71,9 +71,11 @@ def _area_weights(old: int, new: int) -> Weights:
 def _stretch_weights(old: int, new: int) -> Weights:
     """(new, old): what INTER_AREA does when one axis grows while the other shrinks: two neighbours, cell-aligned."""
     target = np.arange(new)
-    left = np.floor(target * (old / new)).astype(np.int64)
-    share = (target + 1) - (left + 1) * (new / old)
-    share = np.where(share <= 0, 0.0, share - np.floor(share))
+    inverse = new / old
+    # The reciprocal of the reciprocal, as OpenCV has it: a whole old / new may come out a pixel lower.
+    left = np.floor(target * (1 / inverse)).astype(np.int64)
+    share = ((target + 1) - (left + 1) * inverse).astype(np.float32)
+    share = np.where(share <= 0, np.float32(0), share - np.floor(share)).astype(np.float64)
     return _scatter(old, left, np.stack([1 - share, share], axis=1))
 
 

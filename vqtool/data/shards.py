@@ -40,6 +40,7 @@ class ShardWriter:
         self._actions: list[Rows] = []
         self._stream = (folder / shard_file("frames", number)).open("wb")
         self._stream.write(_header(0, size))
+        self._stream.flush()
 
     def append(self, frames: Frames, states: Rows, actions: Rows) -> int:
         """Append uint8 frames (T, size, size, 3), states (T, S), actions (T, A); returns the first frame's position."""

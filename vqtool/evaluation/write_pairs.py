@@ -52,7 +52,7 @@ def _write(pairs: Sequence[Pair], path: Path, scale: int) -> None:
     if path.suffix == ".png":
         columns = min(STRIP_FRAMES, *(len(pair.real) for pair in pairs), STRIP_FRAMES)
         strips = [strip(pair.real[:columns], pair.fake[:columns], scale)[None] for pair in pairs]
-        write_video(path, stack_clips(strips), fps=1)
+        write_video(path, stack_clips(strips)[0], fps=1)
     else:
         panels = [side_by_side(pair.real, pair.fake, scale) for pair in pairs]
         write_video(path, stack_clips(panels), pairs[0].fps)

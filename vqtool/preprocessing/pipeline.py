@@ -3,7 +3,8 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +58,11 @@ def preprocess(config: PreprocessConfig, advance: Advance | None = None) -> Summ
     names = ranked(origins, config.seed)[: config.limit or None]
     _check_splits(config, len(names), "trajectories")
     with StoreWriter(Path(config.output), config.size) as writer:
-        tasks = [Task(source, name, origins[name], config.size, config.min_frames, writer.max_frames) for name in names]
-        sums, skipped = _store_all(_results(tasks, config.workers), len(tasks), writer, config, advance)
+        tasks = [
+            Task(source, name, origins[name], config.size, config.min_frames, writer.max_frames) for name in names
+        ]
+        with closing(_results(tasks, config.workers)) as results:
+            sums, skipped = _store_all(results, len(tasks), writer, config, advance)
         _check_usable(config, len(tasks) - len(skipped), skipped)
         info = writer.finish(
             Origin(
@@ -74,7 +78,8 @@ def preprocess(config: PreprocessConfig, advance: Advance | None = None) -> Summ
     return Summary(writer.path, info, time.monotonic() - started)
 
 
-def _results(tasks: Sequence[Task], workers: int) -> Iterator[Processed | Skipped]:
+def _results(tasks: Sequence[Task], workers: int) -> Generator[Processed | Skipped]:
+    """The outcome of each task in order; closing it ends the worker processes."""
     num_workers = min(workers or num_cores(), len(tasks))
     with process_pool(num_workers) as executor:
         yield from map_ordered(executor, process, tasks, in_flight=2 * num_workers + 2)

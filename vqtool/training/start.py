@@ -36,6 +36,9 @@ def start_run(config: Config, device_name: str, config_name: str, command: str) 
     """
     device = choose_device(device_name)
     trainer, evaluator = _build(config, device)
+    # Later commands read the store from the run's config, from whatever folder they are started in.
+    store = str(Path(config.data.store).resolve())
+    config = config.model_copy(update={"data": config.data.model_copy(update={"store": store})})
     name = config.run.name or automatic_name(config_name)
     facts = _facts(config, trainer, config_name, command)
     run = create_run(Path(config.run.dir), name, dump_config(config), facts)

@@ -1,5 +1,7 @@
 """The convolutional part of VGG16 (Simonyan and Zisserman 2015, configuration D)."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -10,12 +12,15 @@ MIN_SIZE = 16
 
 
 class VGG16(nn.Module):
-    """The 13 convolutions `conv1_1` to `conv5_3`; gives the features that LPIPS compares."""
+    """The 13 convolutions `conv1_1` to `conv5_3`; gives the features that LPIPS compares.
 
-    def __init__(self) -> None:
+    `block_channels` other than the published ones make a narrow network without published weights, for quick tests.
+    """
+
+    def __init__(self, block_channels: Sequence[int] = BLOCK_CHANNELS) -> None:
         super().__init__()
         in_channels = 3
-        for block, (num_convs, channels) in enumerate(zip(BLOCK_CONVS, BLOCK_CHANNELS, strict=True), start=1):
+        for block, (num_convs, channels) in enumerate(zip(BLOCK_CONVS, block_channels, strict=True), start=1):
             for number in range(1, num_convs + 1):
                 self.add_module(f"conv{block}_{number}", nn.Conv2d(in_channels, channels, kernel_size=3, padding=1))
                 in_channels = channels

@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 from vqtool.core.metrics.base import FrameMetric
@@ -17,8 +18,8 @@ def psnr(real_NCHW: Tensor, fake_NCHW: Tensor) -> Tensor:
 
     10 log10(1 / MSE), the mean squared error being over channels and pixels together.
     """
-    mse_N = (real_NCHW - fake_NCHW).square().flatten(1).mean(dim=1)
-    return -10 * mse_N.log10()
+    mse_N = (real_NCHW - fake_NCHW).square().flatten(1).mean(dim=1, dtype=torch.float64)
+    return (-10 * mse_N.log10()).float()
 
 
 class Psnr(FrameMetric):

@@ -18,14 +18,16 @@ def ssim(real_NCHW: Tensor, fake_NCHW: Tensor) -> Tensor:
     Wang et al. 2004, eq. 13, with an 11 x 11 Gaussian window of sigma 1.5 at its valid positions, k1 0.01, k2 0.03,
     population variance, and the mean over positions and channels: what `tf.image.ssim` computes.
     """
-    mean_x, mean_y = _blur(real_NCHW), _blur(fake_NCHW)
+    # In fp64: a variance is a small difference of large squares; in fp32 flat bright frames are off by 1e-5.
+    x, y = real_NCHW.double(), fake_NCHW.double()
+    mean_x, mean_y = _blur(x), _blur(y)
     product = mean_x * mean_y
     squares = mean_x.square_() + mean_y.square_()
-    covariance = _blur(real_NCHW * fake_NCHW) - product
+    covariance = _blur(x * y) - product
     # The two variances only ever appear as their sum, so their maps are blurred as one.
-    variances = _blur(real_NCHW.square() + fake_NCHW.square()) - squares
+    variances = _blur(x.square() + y.square()) - squares
     similarity = (2 * product + C1) * (2 * covariance + C2) / ((squares + C1) * (variances + C2))
-    return similarity.flatten(1).mean(dim=1)
+    return similarity.flatten(1).mean(dim=1).float()
 
 
 def _gaussian() -> list[float]:
@@ -36,7 +38,7 @@ def _gaussian() -> list[float]:
 def _blur(maps_NCHW: Tensor) -> Tensor:
     """The Gaussian window at its valid positions, (N, C, H - 10, W - 10), one axis after the other.
 
-    Sums of shifted maps: exact fp32 on every device, where convolutions and matrix products may run in TF32.
+    Sums of shifted maps: 3 (small frames) to 5 times as fast as convolutions of one channel on a CPU.
     """
     blurred = maps_NCHW
     for axis in (-1, -2):

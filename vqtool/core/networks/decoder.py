@@ -1,5 +1,6 @@
 """The frame decoder: latents to RGB frames, each frame by itself (Esser et al. 2021)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,6 +34,7 @@ class Decoder(nn.Module):
         self.norm_out = group_norm(previous)
         self.conv_out = nn.Conv2d(previous, 3 * config.patch_size**2, 3, padding=1)
         self.unfold = nn.PixelShuffle(config.patch_size)
+        _start_without_checkerboard(self.conv_out, config.patch_size)
 
     def forward(self, latents_NCHW: Tensor, num_frames: int) -> Tensor:
         """Latents of clips of `num_frames` frames, folded into N = B x T, -> frames."""
@@ -51,3 +53,12 @@ class Decoder(nn.Module):
     def after_level(self, number: int, h_NCHW: Tensor, num_frames: int) -> Tensor:
         """Where a clip decoder mixes the frames of a clip at level `number`; here nothing."""
         return h_NCHW
+
+
+@torch.no_grad()
+def _start_without_checkerboard(conv: nn.Conv2d, patch_size: int) -> None:
+    """Give all pixels of a patch the same filter to start from (Aitken et al. 2017, section 2.2)."""
+    same_for_patch = conv.weight[:: patch_size**2].repeat_interleave(patch_size**2, dim=0)
+    conv.weight.copy_(same_for_patch)
+    assert conv.bias is not None
+    conv.bias.copy_(conv.bias[:: patch_size**2].repeat_interleave(patch_size**2))

@@ -21,6 +21,8 @@ from vqtool.dash.text import clean, short_number
 
 SPLIT_MARKERS = {"train": "─", "val": "◆", "test": "■"}
 OTHER_MARKER = "▲"
+EXACT_METRICS = {"optim/lr"}
+"""Metrics without noise, which smoothing would only delay."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Chart(Widget):
             order = np.argsort(x, kind="stable")
             x, y = x[order], y[order]
         if split == "train":
-            return Curve(x, y, "●", self._view.decay)
+            return Curve(x, y, "●", 0.0 if self.metric in EXACT_METRICS else self._view.decay)
         return Curve(x, y, SPLIT_MARKERS.get(split, OTHER_MARKER), dotted=True)
 
     def _axes(self) -> Axes:

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from vqtool.dash.panels.chart import Chart, ChartView
 from vqtool.dash.store import MetricStore, Series
 
-CHART_WIDTH, CHART_HEIGHT = 38, 9
+CHART_WIDTH, CHART_HEIGHT = 38, 7
 MAX_COLUMNS = 4
 DECAYS = (0.0, 0.6, 0.9, 0.97, 0.99)
 FIRST_METRICS = (

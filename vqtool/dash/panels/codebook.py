@@ -16,7 +16,7 @@ class CodebookPanel(Widget):
     """Usage counts of the codes."""
 
     DEFAULT_CSS = """
-    CodebookPanel { width: 1fr; height: 1fr; padding: 0 1; }
+    CodebookPanel { width: 1fr; height: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: clip; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -33,14 +33,12 @@ class CodebookPanel(Widget):
         """The panel as text."""
         if self._usage is None:
             return Text(NOTHING)
-        text = Text(no_wrap=True, overflow="crop", end="")
-        text.append("\n".join(self._lines(self._usage, *self.size)))
-        return text
+        return Text("\n".join(self._lines(self._usage, *self.size)), end="")
 
     def _lines(self, usage: CodebookUsage, columns: int, rows: int) -> list[str]:
         counts, room = usage.counts, rows - 3
         lines = [*figures(usage)]
-        mapped = code_map(counts, columns)
+        mapped = code_map(counts, columns - columns % 32 if columns > 32 else columns)
         bars = room if room < MIN_ROWS_FOR_MAP else max(6, room - len(mapped) - 2)
         lines += rank_bars(counts, bars, columns)
         lines.append(f"codes from the most to the least used, logarithmic; the most: {short_number(counts.max())}")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.geometry import Size
@@ -21,7 +22,7 @@ class LinesView(ScrollView, can_focus=True):
     """Lines of untrusted text, scrolled; it stays at the end while it is at the end."""
 
     DEFAULT_CSS = """
-    LinesView { width: 1fr; height: 1fr; padding: 0 1; }
+    LinesView { width: 1fr; height: 1fr; padding: 0 1; scrollbar-size: 1 1; }
     """
 
     def __init__(self, empty: str, *, id: str | None = None) -> None:
@@ -29,15 +30,20 @@ class LinesView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._empty = [empty]
         self.lines: Sequence[str] = self._empty
+        self._at_end = True
 
     def show(self, lines: Iterable[str]) -> None:
         """Show these lines, cleaned, from now on."""
-        at_end = self.scroll_offset.y >= self.max_scroll_y
+        if self.size.height:
+            self._at_end = self.scroll_offset.y >= self.max_scroll_y
         self.lines = [clean(line) for line in lines] or self._empty
         self.virtual_size = Size(max(map(cell_len, self.lines)), len(self.lines))
         self.refresh()
-        if at_end:
-            self.scroll_end(animate=False, immediate=False)
+        self._stay_at_end()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Stay at the end when the room changes, or is there for the first time."""
+        self._stay_at_end()
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the view, scrolled in both directions."""
@@ -47,6 +53,10 @@ class LinesView(ScrollView, can_focus=True):
             return Strip.blank(width, style)
         line = self.lines[top + y]
         return text_strip(line, max(cell_len(line), left + width), style).crop(left, left + width)
+
+    def _stay_at_end(self) -> None:
+        if self._at_end:
+            self.scroll_end(animate=False, x_axis=False)
 
 
 class LogPanel(Vertical):

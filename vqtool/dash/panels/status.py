@@ -1,6 +1,8 @@
 """The lines at the top: how the run is doing, what is wrong, and the tabs."""
 
+import textwrap
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -17,39 +19,54 @@ SEPARATOR = "  "
 
 
 class StatusBar(Widget):
-    """Two lines of facts, the most wanted first, and a line for each alarm."""
+    """One or two lines of facts, the most wanted first, and the alarms."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"status--alarm"}
     DEFAULT_CSS = """
-    StatusBar { height: 2; padding: 0 1; background: $panel; }
+    StatusBar { height: 2; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+    StatusBar .status--alarm { background: $error; color: $text; text-style: bold; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.lines: list[str] = []
+        self.lines = ["reading the run"]
+        self.alarm_lines: list[str] = []
         self._summary: Summary | None = None
         self._error = ""
 
     def show(self, summary: Summary, error: str | None) -> None:
         """Show these facts, and `error` where the run's status cannot be read."""
         self._summary, self._error = summary, error or ""
-        self.styles.height = 2 + len(self._alarms())
-        self.refresh()
+        self._fit()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the facts to the width."""
+        self._fit()
 
     def render(self) -> Text:
         """The lines as text."""
-        if self._summary is None:
-            return Text("reading the run")
-        facts = [*first_facts(self._summary), *second_facts(self._summary)]
-        self.lines = pack(facts, max(1, self.size.width), 2)
-        text = Text("\n".join(self.lines), no_wrap=True, overflow="ellipsis", end="")
-        for alarm in self._alarms():
+        text = Text("\n".join(self.lines), end="")
+        for line in self.alarm_lines:
             text.append("\n")
-            text.append(f"! {alarm}", style="bold reverse")
+            text.append(line, style=self.get_component_rich_style("status--alarm"))
         return text
 
+    def _fit(self) -> None:
+        """Choose what the room allows: the facts in two lines, the alarms in up to a sixth of the screen."""
+        width = max(1, self.size.width)
+        if self._summary is not None:
+            self.lines = pack([*first_facts(self._summary), *second_facts(self._summary)], width, 2)
+        wrapped = [line for alarm in self._alarms() for line in textwrap.wrap(f"! {alarm}", max(10, width))]
+        room = max(1, self.app.size.height // 6)
+        self.alarm_lines = wrapped[:room]
+        if len(wrapped) > room:
+            self.alarm_lines[-1] = f"{wrapped[room - 1][: width - 2]} …"
+        self.styles.height = len(self.lines) + len(self.alarm_lines)
+        self.refresh()
+
     def _alarms(self) -> list[str]:
-        alarms = [] if self._summary is None else self._summary.alarms
-        found = [f"{clean(alarm.evidence)}; {clean(alarm.remedy)}" for alarm in alarms]
+        alarms = () if self._summary is None else self._summary.alarms
+        found = [f"{clean(alarm.evidence, 300)}; {clean(alarm.remedy)}" for alarm in alarms]
         return [*found, clean(self._error)] if self._error else found
 
 
@@ -57,7 +74,7 @@ class TabBar(Widget):
     """The names of the panels; keys or a click choose one."""
 
     DEFAULT_CSS = """
-    TabBar { height: 1; background: $surface; color: $foreground 70%; }
+    TabBar { height: 1; background: $surface; color: $foreground 70%; text-wrap: nowrap; }
     """
 
     class Chosen(Message):
@@ -81,7 +98,7 @@ class TabBar(Widget):
 
     def render(self) -> Text:
         """The bar as text."""
-        text = Text(no_wrap=True, overflow="crop", end="")
+        text = Text(end="")
         for index, label in enumerate(self._labels):
             text.append(label, style="bold reverse" if index == self._active else "")
         room = self.size.width - text.cell_len - cell_len(self._note) - 1

@@ -13,7 +13,7 @@ _TIME_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 def linear_ticks(low: float, high: float, max_ticks: int) -> Floats:
     """Up to `max_ticks` round values in [low, high], evenly spaced by 1, 2 or 5 times a power of ten."""
     span = high - low
-    if not (math.isfinite(span) and span > 0):
+    if not (math.isfinite(span) and span > 1e-12 * max(abs(low), abs(high))):
         return np.array([low])
     magnitude = 10.0 ** math.floor(math.log10(span / max(1, max_ticks)))
     for step in (factor * magnitude for factor in (1, 2, 5, 10, 20, 50)):

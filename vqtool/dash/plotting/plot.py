@@ -17,8 +17,7 @@ PLAIN, AXIS, ALARM, FIRST_CURVE = 0, 1, 2, 3
 
 MIN_WIDTH_FOR_LABELS = 20
 MIN_HEIGHT_FOR_LABELS = 4
-LARGEST_EXPONENT = 300.0
-LARGEST = 10**LARGEST_EXPONENT
+LARGEST = 1e300
 _EMPTY = np.empty(0)
 
 
@@ -157,13 +156,13 @@ class _Canvas:
         return np.rint((1.0 - _fraction(self._scaled(y), self.y_range)) * (4 * self._rows - 1))
 
     def _scaled(self, y: Floats) -> Floats:
-        return np.log10(y) if self._log_y else np.clip(y, -LARGEST, LARGEST)
+        return np.log10(np.clip(y, 1 / LARGEST, LARGEST)) if self._log_y else np.clip(y, -LARGEST, LARGEST)
 
     def _draw_y_axis(self, width: int) -> None:
         low, high = self.y_range
         max_ticks = max(2, self._rows * 2 // 5)
         if self._log_y:
-            ticks = log_ticks(10.0 ** max(low, -LARGEST_EXPONENT), 10.0 ** min(high, LARGEST_EXPONENT), max_ticks)
+            ticks = log_ticks(10.0 ** max(low, -300), 10.0 ** min(high, 300), max_ticks)
         else:
             ticks = linear_ticks(low, high, max_ticks)
         labels = tick_labels(ticks)
@@ -176,7 +175,7 @@ class _Canvas:
 
     def _draw_x_axis(self, kind: str) -> None:
         low, high = self.x_range
-        max_ticks = max(1, self._columns // 12)
+        max_ticks = max(1, self._columns // 9)
         if kind == "seconds":
             ticks, labels = time_ticks(low, high, max_ticks)
         else:

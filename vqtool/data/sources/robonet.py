@@ -38,9 +38,11 @@ class RobonetSource:
     def read(self, name: str, resize: Resize, min_frames: int) -> Trajectory:
         """One file; see `Source.read`."""
         path = self.folder / f"{name}{SUFFIX}"
-        if path.is_file() and not h5py.is_hdf5(path):
-            raise UnusableError("foreign", "not an HDF5 file")
         try:
+            if path.stat().st_size == 0:
+                raise UnusableError("damaged", "the file is empty")
+            if not h5py.is_hdf5(path):
+                raise UnusableError("foreign", "not an HDF5 file")
             with h5py.File(path, "r") as file:
                 return _read(file, resize, min_frames)
         except KeyError as error:

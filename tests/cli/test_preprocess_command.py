@@ -1,0 +1,95 @@
+"""`vqtool preprocess` and `vqtool data info` as a user types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vqtool.cli.app import app
+from vqtool.errors import VqtoolError
+
+SMALL = Path(__file__).resolve().parents[1] / "files" / "robonet_sim_small" / "hdf5"
+SPLITS = ["--val", "1", "--test", "1"]
+
+
+@pytest.fixture(scope="module")
+def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A store made by the installed command, and what that printed on stdout and stderr."""
+    store = tmp_path_factory.mktemp("command") / "store"
+    result = run("preprocess", "--input", str(SMALL), "--output", str(store), *SPLITS, "--workers", "1")
+    assert result.returncode == 0, result.stderr
+    return store, result.stdout, result.stderr
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "vqtool", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_the_summary_counts_what_was_stored_and_skipped(preprocessed: tuple[Path, str, str]) -> None:
+    store, stdout, stderr = preprocessed
+    lines = stdout.splitlines()
+    assert lines[0] == f"{store}: 190 frames of 64 x 64 pixels"
+    assert [line.split()[:2] for line in lines[2:5]] == [["train", "3"], ["val", "1"], ["test", "1"]]
+    assert lines[5] == "skipped 1 of 6 trajectories"
+    assert "1 too short, such as berkeley_sawyer_traj1274.hdf5: 8 usable frames, fewer than 12" in lines[6]
+    assert "frames/s" in lines[7]
+    assert "6/6 trajectories" in stderr
+
+
+def test_data_info_shows_the_same_and_more(preprocessed: tuple[Path, str, str]) -> None:
+    result = CliRunner().invoke(app, ["data", "info", str(preprocessed[0])])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:7] == preprocessed[1].splitlines()[:7]
+    for fact in ("train mean", "seed 23", "baxter, sawyer, ur5e"):
+        assert fact in result.stdout
+
+
+def test_data_info_as_json(preprocessed: tuple[Path, str, str]) -> None:
+    result = CliRunner().invoke(app, ["data", "info", str(preprocessed[0]), "--json"])
+    info = json.loads(result.stdout)
+    assert info["splits"]["train"]["trajectories"] == 3
+    assert info["skipped"][0]["kind"] == "too short"
+    assert info["robots"] == ["baxter", "sawyer", "ur5e"]
+
+
+def test_json_settings_and_flags_that_win_over_them(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    arguments = ["preprocess", "--source", "synthetic", "--limit", "3", "--size", "16", "--set", "preprocess.size=48"]
+    result = CliRunner().invoke(app, [*arguments, "--output", str(store), *SPLITS, "--workers", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert summary["store"] == str(store) and summary["splits"]["train"]["clips"] == 2
+    assert json.loads((store / "dataset.json").read_bytes())["size"] == 16
+
+
+def test_a_mistake_is_one_line_without_traceback(tmp_path: Path) -> None:
+    result = run("preprocess", "--input", str(tmp_path), "--output", str(tmp_path / "store"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith(f"error: no .hdf5 file in {tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["preprocess", "--source", "bair"], "'robonet' or 'synthetic'"),
+        (["preprocess", "--size", "4"], "greater than or equal to 8"),
+        (["preprocess", "--input", str(SMALL)], "256 val and 256 test trajectories leave none for training"),
+        (["data", "info", "/nowhere"], "no frame store /nowhere"),
+    ],
+)
+def test_mistakes_are_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, VqtoolError)
+    assert message in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_examples() -> None:
+    result = CliRunner().invoke(app, ["preprocess", "--help"])
+    assert "vqtool preprocess --input" in result.stdout

@@ -1,0 +1,37 @@
+"""A metric of every kind, and clips to score."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from vqtool.core.features.lpips import LPIPS
+from vqtool.core.metrics import METRICS, Metric, build_metrics, to_8bit_grid
+
+
+@pytest.fixture(scope="session")
+def random_network() -> LPIPS:
+    torch.manual_seed(0)
+    return LPIPS(block_channels=(4, 6, 8, 8, 8))
+
+
+@pytest.fixture(params=METRICS)
+def metric(request: pytest.FixtureRequest, random_network: LPIPS) -> Metric:
+    """Each registered metric in turn; LPIPS with random weights."""
+    return build_metrics([request.param], random_network)[0]
+
+
+@pytest.fixture
+def clips() -> Callable[..., tuple[Tensor, Tensor]]:
+    """Real and noisy clips (B, T, 3, 20, 18) on the 8-bit grid, each with its own amount of noise."""
+
+    def make(num_clips: int = 5, num_frames: int = 3, height: int = 20, width: int = 18) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(4)
+        shape = (num_clips, num_frames, 3, height, width)
+        real = torch.rand(shape, generator=generator) * 2 - 1
+        amount = torch.linspace(0.05, 0.8, num_clips).view(-1, 1, 1, 1, 1)
+        fake = real + amount * torch.randn(shape, generator=generator)
+        return to_8bit_grid(real), to_8bit_grid(fake)
+
+    return make

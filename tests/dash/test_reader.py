@@ -1,0 +1,143 @@
+import os
+import queue
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from vqtool.dash.reader import LISTING_SECONDS, RunReader, Update
+from vqtool.dash.state import RunState, read_run
+from vqtool.dash.watcher import RunWatcher
+from vqtool.runs.folder import RunFolder
+from vqtool.runs.jsonl import JsonlWriter
+
+
+def state_after(reader: RunReader, state: RunState, now: float) -> RunState:
+    update = reader.poll(now)
+    if update is not None:
+        state.apply(update)
+    return state
+
+
+def test_whole_run_is_read(recorded: RunFolder) -> None:
+    state = read_run(recorded, 0.0)
+    assert state.status["status"] == "finished"
+    loss = state.metrics.get("train", "loss/total")
+    assert loss is not None
+    assert loss.step.tolist() == list(range(2, 301, 2))
+    assert np.allclose(loss.value, 0.4 + 4 * np.exp(-loss.step / 60))
+    assert state.metrics.latest("val", "metric/psnr") == 18
+    assert [event["kind"] for event in state.events] == ["start", *["evaluation"] * 3, "finish"]
+    assert [step for step, _ in state.previews] == [step for step, _ in state.codebooks] == [100, 200, 300]
+    assert state.codebook is not None and state.codebook.step == 300
+    assert np.count_nonzero(state.codebook.counts) == 48
+    assert list(state.console)[-1] == "step 300"
+    assert state.bad_lines == 0
+
+
+def test_nothing_new_is_no_update(run: RunFolder) -> None:
+    reader = RunReader(run)
+    assert reader.poll(0.0) is not None
+    assert reader.poll(0.0) is None
+    assert reader.poll(LISTING_SECONDS) is None
+
+
+def test_growth_arrives_piece_by_piece(
+    run: RunFolder, log_step: Callable[[RunFolder, int], None], keep_preview: Callable[[RunFolder, int], Path]
+) -> None:
+    reader, state = RunReader(run), RunState(run)
+    state_after(reader, state, 0.0)
+    log_step(run, 302)
+    run.update_status(step=302)
+    keep_preview(run, 302)
+    with run.console_file.open("a") as console:
+        console.write("step 302\nhalf a li")
+    state_after(reader, state, LISTING_SECONDS)
+    assert state.metrics.latest("val", "metric/psnr") == 18.02
+    assert state.status["step"] == 302
+    assert state.previews[-1][0] == 302
+    assert list(state.console)[-1] == "step 302"
+    assert state.events[-1]["step"] == 302
+
+
+def test_empty_folder_becomes_a_run(tmp_path: Path, recorded: RunFolder) -> None:
+    run = RunFolder(tmp_path / "later")
+    reader, state = RunReader(run), RunState(run)
+    state_after(reader, state, 0.0)
+    assert state.status_error is not None and "later" in state.status_error
+    assert reader.poll(0.0) is None, "the same error is told once"
+    shutil.copytree(recorded.path, run.path)
+    state_after(reader, state, LISTING_SECONDS)
+    assert state.status_error is None
+    assert len(state.metrics.items()) == 19
+
+
+def test_vanished_run_keeps_what_is_known(run: RunFolder) -> None:
+    reader, state = RunReader(run), RunState(run)
+    state_after(reader, state, 0.0)
+    shutil.rmtree(run.path)
+    state_after(reader, state, LISTING_SECONDS)
+    assert state.status_error is not None
+    assert state.status["name"] == "recorded"
+    assert len(state.metrics.items()) == 19
+
+
+def test_replaced_log_starts_the_series_anew(run: RunFolder) -> None:
+    reader, state = RunReader(run), RunState(run)
+    state_after(reader, state, 0.0)
+    run.metrics_file.write_text('{"step": 1, "time": 1.0, "split": "train", "loss/total": 9.0}\n')
+    run.events_file.write_text('{"step": 0, "time": 1.0, "kind": "start"}\n')
+    state_after(reader, state, 0.0)
+    assert [key for key, _ in state.metrics.items()] == [("train", "loss/total")]
+    assert len(state.events) == 1
+
+
+def test_damaged_files_cost_only_themselves(run: RunFolder) -> None:
+    with run.metrics_file.open("ab") as stream:
+        stream.write(b'\xff\x00garbage\n{"step": "x"}\n[]\n' + os.urandom(3000).replace(b"\n", b"") + b"\n")
+    with run.events_file.open("ab") as stream:
+        stream.write(b"{]\n")
+    run.status_file.write_bytes(b"{")
+    (run.codebook / "step-00000400.npy").write_bytes(b"\x93NUMPY")
+    np.save(run.codebook / "step-00000500.npy", np.array([[1.5]]))
+    np.save(run.codebook / "step-00000600.npy", np.zeros((0,), np.int64))
+    (run.previews / "step-00000400").mkdir()
+    state = read_run(run, 0.0)
+    assert state.bad_lines == 5
+    assert state.metrics.latest("train", "speed/frames_per_second") == 130.5
+    assert state.codebook is not None and state.codebook.step == 300
+    assert state.previews[-1][0] == 300
+    assert state.status_error is not None
+
+
+def test_resume_event_drops_the_old_future(run: RunFolder) -> None:
+    when = 1_700_001_000.0
+    with JsonlWriter(run.events_file) as events, JsonlWriter(run.metrics_file) as metrics:
+        metrics.write({"step": 202, "time": when + 1, "split": "train", "loss/total": 5.0})
+        events.write({"step": 200, "time": when, "kind": "resume"})
+    loss = read_run(run, 0.0).metrics.get("train", "loss/total")
+    assert loss is not None and loss.last == (202, 5.0)
+
+
+def test_watcher_delivers_and_outlives_errors(run: RunFolder, log_step: Callable[[RunFolder, int], None]) -> None:
+    delivered: queue.Queue[Update] = queue.Queue()
+    num_calls = 0
+
+    def deliver(update: Update) -> None:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls == 1:
+            raise RuntimeError("the first delivery fails")
+        delivered.put(update)
+
+    watcher = RunWatcher(run, deliver, poll_seconds=0.01)
+    watcher.start()
+    deadline = time.monotonic() + 30
+    while num_calls == 0 and time.monotonic() < deadline:
+        os.sched_yield()
+    log_step(run, 400)
+    update = delivered.get(timeout=30)
+    watcher.stop()
+    assert max(int(columns.step.max()) for columns in update.metrics) == 400

@@ -1,0 +1,59 @@
+"""The program as a user starts it, on a real pseudo-terminal."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+from vqtool.runs.folder import RunFolder
+
+MODULES = ("vqtool.dash.app", "vqtool.dash.summary", "vqtool.cli.dash", "vqtool.runs.previews")
+
+
+def test_torch_is_never_imported() -> None:
+    program = f"import sys, {', '.join(MODULES)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_printing_a_run_needs_no_terminal_library(recorded: RunFolder) -> None:
+    program = (
+        "import sys, pathlib; from vqtool.cli.dash import dash; dash(pathlib.Path(sys.argv[1]), once=True);"
+        "sys.exit(bool({'torch', 'textual', 'PIL.ImageFont'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program, recorded.path], check=False).returncode == 0
+
+
+def read_until(terminal: int, output: bytearray, wanted: bytes) -> None:
+    deadline = time.monotonic() + 60
+    while wanted not in output and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 1)[0]:
+            output += os.read(terminal, 65536)
+    assert wanted in output
+
+
+def test_hostile_run_cannot_drive_the_terminal_and_quitting_restores_it(run: RunFolder) -> None:
+    run.update_status(name="\x1b]0;EVIL\x07run")
+    run.console_file.write_text("\x1b]52;c;EVIL\x07\x1b[?25h console-line\n")
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+        os.execv(sys.executable, [sys.executable, "-m", "vqtool", "dash", str(run.path)])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    before = termios.tcgetattr(terminal)
+    output = bytearray()
+    read_until(terminal, output, b"loss/total")
+    os.write(terminal, b"4")
+    read_until(terminal, output, b"console-line")
+    assert b"EVIL" in output
+    assert b"\x1b]0;EVIL" not in output and b"\x1b]52" not in output
+    os.write(terminal, b"q")
+    read_until(terminal, output, b"\x1b[?1049l")
+    assert os.waitpid(process, 0)[1] == 0
+    assert bytes(output).rindex(b"\x1b[?25h") > bytes(output).rindex(b"\x1b[?25l"), "the cursor is back"
+    assert termios.tcgetattr(terminal)[3] & termios.ECHO == before[3] & termios.ECHO
+    os.close(terminal)

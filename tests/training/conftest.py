@@ -1,0 +1,28 @@
+"""A configuration so small that a training step takes milliseconds."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vqtool.core.config import Config
+from vqtool.core.config_file import load_config
+
+TINIEST = [
+    "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]", "model.latent_channels=8",
+    "model.quantizer.codebook_size=16", "model.quantizer.code_dim=4", "model.quantizer.warmup_steps=2",
+    "train.batch_size=4", "train.precision=fp32", "train.log_every=1", "train.steps=8", "train.eval_every=4",
+    "train.checkpoint_every=2", "train.preview_every=4", "train.preview_clips=2", "train.keep_last=2",
+    "eval.num_clips=3", "eval.clip_frames=4",
+]  # fmt: skip
+
+
+@pytest.fixture
+def tiniest(small_store: Path, tmp_path: Path) -> Callable[..., Config]:
+    """`tiniest("train.steps=3", ...)` is a config for `small_store` whose runs go to `tmp_path / "runs"`."""
+
+    def config(*overrides: str) -> Config:
+        folders = [f"data.store={small_store}", f"run.dir={tmp_path / 'runs'}", "run.name=run"]
+        return load_config("tiny", [*TINIEST, *folders, *overrides])
+
+    return config

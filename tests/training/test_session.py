@@ -1,0 +1,226 @@
+"""Whole runs on real-layout data: what the run folder holds, resuming, stopping, and refusing."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vqtool.core.checkpoint import load_model, load_state
+from vqtool.core.config import Config
+from vqtool.errors import CheckpointError, ConfigError, DataError, RunError, VqtoolError, WeightsError
+from vqtool.runs.checkpoints import find_checkpoint, list_checkpoints, pointed_step
+from vqtool.runs.control import send_request
+from vqtool.runs.folder import RunFolder
+from vqtool.runs.previews import list_previews, read_preview
+from vqtool.training.session import Ended, Session
+from vqtool.training.start import resume_run, start_run
+from vqtool.training.trainer import StepResult
+
+Tiniest = Callable[..., Config]
+
+
+def start(config: Config) -> Session:
+    return start_run(config, "cpu", "tiny.toml", "vqtool train")
+
+
+def resume(run: RunFolder, config: Config) -> Session:
+    return resume_run(run, config, "cpu", "vqtool train --resume")
+
+
+def finish(session: Session) -> RunFolder:
+    *_, last = session.happenings()
+    assert isinstance(last, Ended)
+    return session.run
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def without_clocks(records: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [
+        {key: value for key, value in record.items() if key != "time" and not key.startswith("speed/")}
+        for record in records
+    ]
+
+
+def test_a_run_folder_holds_what_the_contract_says(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    status = run.read_status()
+    assert (status["status"], status["step"], status["total_steps"]) == ("finished", 8, 8)
+    metrics = lines(run.metrics_file)
+    train = [line for line in metrics if line["split"] == "train"]
+    assert [line["step"] for line in train] == list(range(1, 9))
+    assert {"loss/total", "loss/pixel", "optim/lr", "optim/grad_norm", "speed/frames_per_second"} <= train[-1].keys()
+    assert {"loss/commitment", "codebook/perplexity", "codebook/used", "codebook/dead"} <= train[-1].keys()
+    val = [line for line in metrics if line["split"] == "val"]
+    assert [line["step"] for line in val] == [4, 8]
+    assert {"metric/psnr", "metric/ssim", "loss/total", "codebook/used"} <= val[0].keys()
+    assert [step for step, _ in list_previews(run)] == [4, 8]
+    clip = read_preview(list_previews(run)[-1][1])[0]
+    assert clip.real.shape == clip.reconstruction.shape == (4, 32, 32, 3)
+    assert clip.tokens.shape == (4, 4, 4)
+    usage = np.load(run.codebook / "step-00000008.npy")
+    assert usage.shape == (16,)
+    assert usage.sum() == 3 * 4 * 16
+    kinds = [line["kind"] for line in lines(run.events_file)]
+    assert kinds[0] == "start"
+    assert kinds[-1] == "finish"
+    assert {"checkpoint", "evaluation", "preview"} <= set(kinds)
+
+
+def test_preview_tokens_decode_to_the_preview(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    clip = read_preview(list_previews(run)[-1][1])[0]
+    model, _ = load_model(find_checkpoint(str(run.path)), torch.device("cpu"))
+    with torch.inference_mode():
+        frames = model.decode_tokens(torch.from_numpy(clip.tokens.astype(np.int64))[None])[0]
+    expected = ((frames.movedim(1, -1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    assert np.array_equal(clip.reconstruction, expected)
+
+
+def test_the_last_checkpoints_and_the_best_ones_are_kept(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest("train.steps=12", "train.eval_every=12")))
+    assert [step for step, _ in list_checkpoints(run)] == [10, 12]
+    assert pointed_step(run, "latest") == pointed_step(run, "best-psnr") == pointed_step(run, "best-loss") == 12
+
+
+def test_training_lowers_the_loss(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest("train.steps=60", "train.eval_every=60", "train.checkpoint_every=60")))
+    losses = [line["loss/pixel"] for line in lines(run.metrics_file) if line["split"] == "train"]
+    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 6])
+def test_a_resumed_run_equals_one_that_was_never_stopped(tiniest: Tiniest, tmp_path: Path, stop_at: int) -> None:
+    whole = finish(start(tiniest("run.name=whole", "train.accumulate=2")))
+    config = tiniest("run.name=parts", "train.accumulate=2")
+    session = start(config)
+    for happening in session.happenings():
+        if isinstance(happening, StepResult) and happening.step == stop_at:
+            send_request(session.run, "stop")
+    assert session.run.read_status()["status"] == "stopped"
+    parts = finish(resume(session.run, config))
+    assert without_clocks(lines(whole.metrics_file)) == without_clocks(lines(parts.metrics_file))
+    states = [load_state(find_checkpoint(f"{run.path}:step-00000008"))["trainer"] for run in (whole, parts)]
+    for name in ("model", "average"):
+        assert all(torch.equal(states[0][name][key], states[1][name][key]) for key in states[0][name])
+    assert states[0]["batches"] == states[1]["batches"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_after_the_step_with_a_checkpoint(tiniest: Tiniest, number: int) -> None:
+    before = signal.getsignal(number)
+    session = start(tiniest("train.steps=1000", "train.checkpoint_every=1000", "train.eval_every=1000"))
+    for happening in session.happenings():
+        if isinstance(happening, StepResult) and happening.step == 3:
+            os.kill(os.getpid(), number)
+    assert isinstance(happening, Ended)
+    assert (happening.step, happening.status, happening.signal) == (3, "stopped", number)
+    assert pointed_step(session.run, "latest") == 3
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_ctrl_c_quits_at_once(tiniest: Tiniest) -> None:
+    session = start(tiniest())
+    with pytest.raises(KeyboardInterrupt):
+        for happening in session.happenings():
+            if isinstance(happening, StepResult):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+    assert session.run.read_status()["status"] == "stopped"
+
+
+def test_requests_are_answered_by_events(tiniest: Tiniest) -> None:
+    session = start(tiniest("train.checkpoint_every=1000", "train.preview_every=1000", "train.eval_every=1000"))
+    for happening in session.happenings():
+        if isinstance(happening, StepResult) and happening.step == 2:
+            send_request(session.run, "checkpoint")
+            send_request(session.run, "preview")
+    events = [(line["step"], line["kind"]) for line in lines(session.run.events_file)]
+    assert [event for event in events if event[0] == 2] == [
+        (2, "request"), (2, "request"), (2, "preview"), (2, "checkpoint"),
+    ]  # fmt: skip
+
+
+def test_a_wall_budget_ends_a_run(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest("train.max_seconds=0.001", "train.steps=1000")))
+    status = run.read_status()
+    assert (status["status"], status["step"]) == ("finished", 1)
+    assert "wall budget" in status["reason"]
+
+
+def test_a_run_that_diverges_fails_with_advice_and_says_so(tiniest: Tiniest) -> None:
+    session = start(tiniest("train.steps=50"))
+    with torch.no_grad():
+        session._trainer.model.decoder.conv_out.weight.fill_(float("nan"))
+    with pytest.raises(VqtoolError, match=r"not finite for 20 steps in a row.*optim\.lr"):
+        list(session.happenings())
+    status = session.run.read_status()
+    assert status["status"] == "failed"
+    assert "not finite" in status["error"]
+
+
+def test_an_existing_run_is_never_touched(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    before = run.metrics_file.read_bytes()
+    with pytest.raises(RunError, match="exists already"):
+        start(tiniest())
+    assert run.metrics_file.read_bytes() == before
+
+
+def test_a_living_run_is_not_resumed(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    run.update_status(status="running", heartbeat=time.time(), pid=os.getpid())
+    with pytest.raises(RunError, match="in use by process"):
+        resume(run, tiniest())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (["model.resolution=64"], ConfigError, r"frames of 32 pixels.*model\.resolution=32"),
+        (["data.store=nowhere"], DataError, "nowhere"),
+        (["data.clip_frames=200"], DataError, r"data\.clip_frames"),
+        (["eval.clip_frames=200"], DataError, r"eval\.clip_frames"),
+        (["run.name=a/b"], RunError, "run name"),
+    ],
+)
+def test_mistakes_are_found_before_a_run_folder_is_made(
+    tiniest: Tiniest, tmp_path: Path, overrides: list[str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        start(tiniest(*overrides))
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+@pytest.mark.parametrize("override", ["loss.perceptual_weight=1", "eval.metrics=['lpips']"])
+def test_absent_weights_stop_before_training_with_the_command_to_run(
+    tiniest: Tiniest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
+) -> None:
+    monkeypatch.setenv("VQTOOL_HOME", str(tmp_path / "home"))
+    with pytest.raises(WeightsError, match="vqtool fetch-weights lpips"):
+        start(tiniest(override))
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_another_model_cannot_take_over_a_run(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    with pytest.raises(ConfigError, match="another model"):
+        resume(run, tiniest("model.channels=16"))
+
+
+def test_a_state_of_another_optimiser_is_refused(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    folder = find_checkpoint(str(run.path))
+    state = load_state(folder)
+    del state["trainer"]["optimizer"]
+    torch.save(state, folder / "state.pt")
+    with pytest.raises(CheckpointError, match="does not fit"):
+        resume(run, tiniest())
