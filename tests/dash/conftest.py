@@ -1,12 +1,12 @@
 """Runs recorded with the trainer's own writers."""
 
+import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from textual.pilot import Pilot
 
 from vqtool.runs.folder import RunFolder, create_run, step_name
 from vqtool.runs.jsonl import JsonlWriter
@@ -15,7 +15,7 @@ from vqtool.runs.previews import PreviewClip, write_preview
 START = 1_700_000_000.0
 STEPS = 300
 CODES = 64
-WaitUntil = Callable[[Pilot, Callable[[], object]], Awaitable[None]]
+WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 def make_clip(seed: int, frames: int = 4) -> PreviewClip:
@@ -121,11 +121,11 @@ def live(run: RunFolder) -> RunFolder:
 def wait_until() -> WaitUntil:
     """Let the app work until a condition holds."""
 
-    async def wait(pilot: Pilot, condition: Callable[[], object]) -> None:
-        for _ in range(1000):
+    async def wait(condition: Callable[[], object]) -> None:
+        for _ in range(3000):
             if condition():
                 return
-            await pilot.pause(0.02)
+            await asyncio.sleep(0.01)
         raise AssertionError("the condition never came to hold")
 
     return wait

@@ -11,6 +11,7 @@ from typing import IO
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -146,10 +147,12 @@ def _encode_png(picture: Frames) -> bytes:
 
 
 def _decode(file: InputContainer, track: VideoStream) -> Iterator[Frames]:
+    # One converter for all frames: a new one each, with its threads, costs more than decoding a small frame.
+    converter = VideoReformatter()
     for frame in file.decode(track):
         if frame.is_corrupt:
             raise DataError("a frame is damaged")
-        yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+        yield np.asarray(converter.reformat(frame, format="rgb24", threads=1).to_ndarray(), dtype=np.uint8)
 
 
 def _blocks(frames: Iterator[Frames], size: int | None) -> Iterator[Frames]:

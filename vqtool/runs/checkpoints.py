@@ -56,7 +56,7 @@ def find_checkpoint(name: str) -> Path:
     if not colon or not run.exists():
         raise CheckpointError(f"no checkpoint {name}: expected a run folder, RUN:best-psnr or a checkpoint folder")
     found = run.checkpoints / which
-    if not which or Path(which).name != which or not found.is_dir():
+    if found.parent != run.checkpoints or which.startswith(".") or not found.is_dir():
         known = sorted(path.name for path in run.checkpoints.glob("[!.]*"))
         raise CheckpointError(f"run {run.path} has no checkpoint {which!r}; it has: {', '.join(known) or 'none yet'}")
     return found.resolve()
