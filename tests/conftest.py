@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# Before anything imports torch: the suite runs in parallel, and small tensors gain nothing from more threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-def pytest_configure() -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

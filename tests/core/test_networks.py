@@ -104,6 +104,15 @@ def test_a_clip_decoder_uses_other_frames_of_its_clip_and_of_no_other() -> None:
     assert not moved[1].any()
 
 
+def test_windows_of_the_stages_lie_across_each_other() -> None:
+    """The middle cuts a clip at even frames, the later stages half a window on, so that information crosses."""
+    decoder = clip_decoder()
+    assert decoder.temporal_mid.attn is not None
+    assert not decoder.temporal_mid.attn.shifted
+    with_attention = [block.attn for block in decoder.temporal_up if block.attn is not None]
+    assert [attention.shifted for attention in with_attention] == [True]
+
+
 def test_a_clip_decoder_takes_single_frames_and_any_length() -> None:
     decoder = clip_decoder()
     for num_frames in (1, 2, 3, 7):

@@ -94,8 +94,9 @@ def test_unused_codes_are_revived_onto_latents_and_then_used(quantizer: Quantize
         quantizer.sums.copy_(quantizer.codes_KD * quantizer.usage[:, None])
     quantizer.train()
     x = torch.randn(64, 4, 2, 2)
-    num_revived = sum(int(quantizer(x).num_revived) for _ in range(400))
-    assert num_revived >= 8
+    num_revived = [int(quantizer(x).num_revived) for _ in range(400)]
+    # Each is given time to prove itself: it starts from the mean usage, not from none.
+    assert 8 <= sum(num_revived) < 30
     # Two codes may be moved onto the same latent, of which one then rests.
     assert len(quantizer.eval()(x).tokens_NHW.unique()) >= 15
 

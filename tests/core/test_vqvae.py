@@ -22,6 +22,9 @@ def model(request: pytest.FixtureRequest) -> VQVAE:
         latent_channels=8, decoder=decoder, quantizer=quantizer,
     )  # fmt: skip
     model = VQVAE(config)
+    for parameter in model.decoder.parameters():
+        if not parameter.any():  # temporal layers start at zero and would not show
+            torch.nn.init.normal_(parameter, std=0.1)
     model.quantize.initialise(model.encode_latents(clips(8, 5)).movedim(1, -1).flatten(0, -2).detach())
     return model
 

@@ -91,6 +91,7 @@ def test_bars_fall_and_every_use_is_seen() -> None:
     assert all(len(line) == 40 for line in rank_bars(np.arange(1024), 3, 40))
     assert rank_bars(np.zeros(8, int), 2, 8) == [" " * 8, " " * 8]
     assert rank_bars(counts, 0, 5) == []
+    assert rank_bars(np.array([0, 10**9, 1]), 1, 3) == ["█▁ "]
 
 
 def test_map_shows_dead_codes_in_their_place() -> None:

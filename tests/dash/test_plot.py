@@ -71,6 +71,7 @@ def test_not_a_number_is_marked_and_the_rest_is_drawn() -> None:
     assert is_drawn(plot).sum() > 40
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("log_y", [False, True])
 @pytest.mark.parametrize(
     "values",
@@ -93,6 +94,15 @@ def test_extremes_never_fail(values: list[float], log_y: bool, width: int, heigh
         plot = draw_plot([curve, curve], width, height, Axes(kind, log_y, marks=[0.0, 1e9]))
         assert plot.codes.shape == plot.roles.shape == (height, width)
         assert all(len(row) == width for row in plot.rows())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "x", [[-1e308, 0.0, 1e308], [np.nan, 1.0, np.inf], [5.0, 5.0, 5.0], [1e15, 1e15 + 1, 1e15 + 2]]
+)
+def test_odd_times_never_fail(x: list[float]) -> None:
+    plot = draw_plot([Curve(np.array(x), np.array([1.0, np.nan, 3.0]))], 40, 9, Axes("seconds", marks=[1e308, np.nan]))
+    assert plot.codes.shape == (9, 40)
 
 
 def test_zero_size_is_one_cell() -> None:

@@ -62,6 +62,16 @@ def test_growth_arrives_piece_by_piece(
     assert state.events[-1]["step"] == 302
 
 
+def test_preview_completed_inside_its_folder_is_found(run: RunFolder) -> None:
+    index = run.previews / "step-00000300" / "preview.json"
+    content = index.read_bytes()
+    index.unlink()
+    reader, state = RunReader(run), RunState(run)
+    assert state_after(reader, state, 0.0).previews[-1][0] == 200
+    index.write_bytes(content)
+    assert state_after(reader, state, LISTING_SECONDS).previews[-1][0] == 300
+
+
 def test_empty_folder_becomes_a_run(tmp_path: Path, recorded: RunFolder) -> None:
     run = RunFolder(tmp_path / "later")
     reader, state = RunReader(run), RunState(run)

@@ -56,7 +56,7 @@ def test_short_number(value: float | None, text: str) -> None:
 
 
 def test_percent_is_not_all_before_it_is() -> None:
-    assert [percent(share) for share in (0, 0.999, 1, 0.5)] == ["0%", "99%", "100%", "50%"]
+    assert [percent(share) for share in (0, 0.999, 1, 0.5, 1.2)] == ["0%", "99%", "100%", "50%", "100%"]
 
 
 def test_duration() -> None:

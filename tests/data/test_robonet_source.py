@@ -167,6 +167,18 @@ def test_what_cannot_be_used_has_a_reason(tmp_path: Path, fault: str) -> None:
     assert reason in caught.value.reason
 
 
+def test_an_mp4_with_fewer_frames_than_it_claims_is_damaged_not_padded(tmp_path: Path) -> None:
+    blank = np.zeros((9, 32, 48, 3), dtype=np.uint8)
+    recording = Recording("toy", {"cam0": blank}, np.zeros((12, 2), np.float32), np.zeros((11, 2), np.float32))
+    (tmp_path / "short.hdf5").write_bytes(to_robonet(recording, "mp4", "RGB"))
+    assert len(read(tmp_path, "short").states) == 9
+    with h5py.File(tmp_path / "short.hdf5", "r+") as file:
+        _set("env/cam0_video/frames", "T", 12, file)
+    with pytest.raises(UnusableError) as caught:
+        read(tmp_path, "short")
+    assert caught.value.kind == "damaged" and "9 of 12 frames" in caught.value.reason
+
+
 def test_frames_of_different_sizes_in_a_video_are_refused(tmp_path: Path) -> None:
     def swap(file: h5py.File) -> None:
         other = h5py.File(tmp_path / "other.hdf5")

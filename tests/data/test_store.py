@@ -219,11 +219,12 @@ def test_damage_is_reported(numbered_store: FrameStore, name: str) -> None:
     assert "preprocess" in str(caught.value)
 
 
-def test_a_shard_with_another_content_is_reported_when_it_is_read(numbered_store: FrameStore) -> None:
+@pytest.mark.parametrize(("old", "new"), [(b"descr", b"xxxxx"), (b"8, 8, 3", b"8, 3, 8"), (b"|u1", b"|i1")])
+def test_a_shard_with_another_content_is_reported_when_it_is_read(
+    numbered_store: FrameStore, old: bytes, new: bytes
+) -> None:
     file = numbered_store.path / "frames-00000.npy"
-    content = bytearray(file.read_bytes())
-    content[20:30] = b"x" * 10
-    file.write_bytes(content)
+    file.write_bytes(file.read_bytes().replace(old, new, 1))
     store = FrameStore.open(numbered_store.path)
     with pytest.raises(DataError, match=r"damaged.*frames-00000"):
         store.read(store.clips[0])

@@ -91,6 +91,12 @@ def test_shapes_are_pushed_but_stay_on_the_table_and_apart() -> None:
     assert np.mean(travelled) > 0.1
 
 
+def test_a_crowd_of_shapes_does_not_spill_off_the_table() -> None:
+    crowd = tuple(Shape("ball", 0, 0.16, 0.32, (9, 9, 9)) for _ in range(8))
+    episode = simulate(np.random.default_rng(0), crowd, num_frames=20)
+    assert np.abs(episode.centres).max() == pytest.approx(0.42)
+
+
 def test_a_point_is_projected_by_similar_triangles() -> None:
     camera = look_at(np.array([0.0, -2.0, 0.0]), np.zeros(3), field_of_view=np.pi / 2, height=100, width=200)
     pixels = camera.project(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0.5], [2, 2, 1]], dtype=float))
@@ -105,6 +111,7 @@ def test_the_source_draws_what_the_files_hold() -> None:
     drawn = record(5, 2)
     np.testing.assert_array_equal(trajectory.videos["cam1"], shrink(drawn.videos["cam1"]))
     np.testing.assert_array_equal(trajectory.states, drawn.states)
+    np.testing.assert_array_equal(trajectory.actions[:-1], drawn.actions)
     assert np.isnan(trajectory.actions[-1]).all() and trajectory.actions.shape == (len(drawn.states), 4)
     with pytest.raises(UnusableError, match="fewer than 99"):
         source.read(names[0], shrink, min_frames=99)

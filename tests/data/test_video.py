@@ -123,6 +123,16 @@ def test_gif_keeps_few_colours_exactly_under_one_palette(tmp_path: Path) -> None
     np.testing.assert_array_equal(np.stack(read_back), frames)
 
 
+def test_gif_maps_a_colour_to_the_same_colour_everywhere(tmp_path: Path) -> None:
+    frames = moving_disc(6)
+    write_video(tmp_path / "a.gif", frames, fps=10)
+    read_back, _ = read_video(tmp_path / "a.gif")
+    assert len(np.unique(frames.reshape(-1, 3), axis=0)) > 1000
+    pairs = np.unique(np.concatenate([frames, read_back], axis=-1).reshape(-1, 6), axis=0)
+    assert len(pairs) == len(np.unique(frames.reshape(-1, 3), axis=0))
+    assert psnr_db(read_back, frames) > 30
+
+
 def test_png_holds_a_picture_exactly(tmp_path: Path) -> None:
     picture = moving_disc(1)[0]
     write_video(tmp_path / "a.PNG", picture, fps=1)

@@ -156,6 +156,9 @@ import os, signal, sys
 from vqtool.core.config import PreprocessConfig
 from vqtool.preprocessing.pipeline import preprocess
 
+# A shell may have started the tests with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def advance(done, total):
     if done == 2:
         os.kill(os.getpid(), signal.{signal})

@@ -16,10 +16,10 @@ def test_sums_of_parts_give_the_mean_and_std_of_the_whole() -> None:
 
 
 def test_sums_are_exact_where_floats_and_32_bits_would_not_be() -> None:
-    frames = np.full((300, 64, 64, 3), 255, dtype=np.uint8)
+    frames = np.full((1200, 64, 4, 3), 255, dtype=np.uint8)
     sums = channel_sums(frames)
-    assert sums.sums == (255 * 300 * 64 * 64,) * 3
-    assert sums.squares == (255**2 * 300 * 64 * 64,) * 3
+    assert sums.sums == (255 * 1200 * 64 * 4,) * 3
+    assert sums.squares == (255**2 * 1200 * 64 * 4,) * 3
     many = sum([sums] * 1000, start=ChannelSums())
-    assert many.squares[0] == 1000 * 255**2 * 300 * 64 * 64
+    assert many.squares[0] == 1000 * 255**2 * 1200 * 64 * 4
     assert many.mean() == (1.0, 1.0, 1.0) and many.std() == (0.0, 0.0, 0.0)

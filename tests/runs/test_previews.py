@@ -1,4 +1,5 @@
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,20 @@ def test_array_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -
     path.write_bytes(path.read_bytes().replace(b"(10,)", b"(10000000000000,)"))
     with pytest.raises(ValueError):
         read_array(path)
+
+
+class Payload:
+    """Writes a file when unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.target,)
+
+
+def test_pickle_in_the_place_of_an_array_is_never_run(tmp_path: Path) -> None:
+    (tmp_path / "counts.npy").write_bytes(pickle.dumps(Payload(tmp_path / "executed")))
+    with pytest.raises(ValueError):
+        read_array(tmp_path / "counts.npy")
+    assert not (tmp_path / "executed").exists()

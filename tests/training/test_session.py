@@ -99,8 +99,11 @@ def test_training_lowers_the_loss(tiniest: Tiniest) -> None:
 
 @pytest.mark.parametrize("stop_at", [1, 3, 6])
 def test_a_resumed_run_equals_one_that_was_never_stopped(tiniest: Tiniest, tmp_path: Path, stop_at: int) -> None:
-    whole = finish(start(tiniest("run.name=whole", "train.accumulate=2")))
-    config = tiniest("run.name=parts", "train.accumulate=2")
+    # Codes are revived at every step, so that the generator's state matters too.
+    settings = ("train.accumulate=2", "model.quantizer.revive_below=0.9")
+    whole = finish(start(tiniest("run.name=whole", *settings)))
+    assert "revive" in [line["kind"] for line in lines(whole.events_file)]
+    config = tiniest("run.name=parts", *settings)
     session = start(config)
     for happening in session.happenings():
         if isinstance(happening, StepResult) and happening.step == stop_at:
@@ -108,7 +111,9 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(tiniest: Tiniest, tmp_p
     assert session.run.read_status()["status"] == "stopped"
     parts = finish(resume(session.run, config))
     assert without_clocks(lines(whole.metrics_file)) == without_clocks(lines(parts.metrics_file))
-    states = [load_state(find_checkpoint(f"{run.path}:step-00000008"))["trainer"] for run in (whole, parts)]
+    states = [load_state(find_checkpoint(f"{run.path}:step-00000008")) for run in (whole, parts)]
+    assert states[0]["best"] == states[1]["best"]
+    states = [state["trainer"] for state in states]
     for name in ("model", "average"):
         assert all(torch.equal(states[0][name][key], states[1][name][key]) for key in states[0][name])
     assert states[0]["batches"] == states[1]["batches"]
@@ -147,6 +152,33 @@ def test_requests_are_answered_by_events(tiniest: Tiniest) -> None:
     assert [event for event in events if event[0] == 2] == [
         (2, "request"), (2, "request"), (2, "preview"), (2, "checkpoint"),
     ]  # fmt: skip
+
+
+def test_accumulated_batches_are_one_large_batch(tiniest: Tiniest) -> None:
+    unquantized = ("train.steps=1000", "model.quantizer.warmup_steps=100")
+    one = start(tiniest("run.name=one", "train.batch_size=8", *unquantized))._trainer.train_step()
+    parts = start(tiniest("run.name=parts", "train.batch_size=2", "train.accumulate=4", *unquantized))._trainer
+    many = parts.train_step()
+    assert many.num_frames == one.num_frames == 8
+    assert many.grad_norm == pytest.approx(one.grad_norm, rel=1e-4)
+    assert float(many.losses["pixel"]) == pytest.approx(float(one.losses["pixel"]), rel=1e-5)
+
+
+def test_the_gradient_is_clipped(tiniest: Tiniest) -> None:
+    trainer = start(tiniest("optim.clip_norm=0.5"))._trainer
+    parameters = list(trainer.model.parameters())
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    expected = sum(parameter.numel() for parameter in parameters) ** 0.5
+    assert float(trainer._clip()) == pytest.approx(expected, rel=1e-5)
+    assert float(torch.stack([p.grad.square().sum() for p in parameters]).sum().sqrt()) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_the_evaluated_loss_is_weighted_like_the_trained_one(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest("loss.pixel_weight=2", "loss.codebook_weight=3")))
+    line = next(line for line in lines(run.metrics_file) if line["split"] == "val")
+    assert line["loss/quantizer"] > 0
+    assert line["loss/total"] == pytest.approx(2 * line["loss/pixel"] + 3 * line["loss/quantizer"])
 
 
 def test_a_wall_budget_ends_a_run(tiniest: Tiniest) -> None:

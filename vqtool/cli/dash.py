@@ -16,9 +16,7 @@ EPILOG = "Examples: vqtool dash; vqtool dash runs/tiny; vqtool dash runs/tiny --
 
 
 def dash(
-    path: Annotated[
-        Path, typer.Argument(metavar="[RUN_OR_RUNS_DIR]", help="A run, or a folder of runs.")
-    ] = DEFAULT_DIR,
+    path: Annotated[Path, typer.Argument(metavar="RUN_OR_RUNS_DIR", help="A run, or a folder of runs.")] = DEFAULT_DIR,
     once: Annotated[
         bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 where something is wrong.")
     ] = False,

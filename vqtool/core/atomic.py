@@ -78,6 +78,7 @@ def explained_os_errors(path: Path) -> Iterator[None]:
             errno.EDQUOT: "disk quota exceeded: free some space or write elsewhere, then run the same command again",
             errno.EACCES: "permission denied: choose a folder that you may write",
             errno.EROFS: "the file system is read-only: choose a folder that you may write",
+            errno.EEXIST: "a file of that name is in the way: move it or choose another path",
             errno.ENOTDIR: "a part of this path is a file, not a folder: choose another path",
             errno.EFBIG: "the file is larger than this file system or limit allows",
         }.get(error.errno or 0)

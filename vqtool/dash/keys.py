@@ -56,7 +56,7 @@ HELP = (
         (
             ("arrows, click", "select a chart"),
             ("pgup pgdn", "previous, next page of charts"),
-            ("enter, click", "the selected chart alone, or all again"),
+            ("enter, click", "zoom into the selected chart, or out"),
             ("l", "logarithmic y axis"),
             ("x", "x axis: steps or time"),
             ("+ -", "smooth training curves more, less"),

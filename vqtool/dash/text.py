@@ -43,7 +43,7 @@ def short_number(value: float | None) -> str:
 
 def percent(share: float) -> str:
     """A share in [0, 1] as `24%`; what is not quite all never reads 100 %."""
-    return f"{min(int(share * 100), 99) if share < 1 else 100}%"
+    return f"{int(min(share, 1.0) * 100)}%"
 
 
 def duration(seconds: float | None) -> str:

@@ -95,7 +95,7 @@ class RunFolder:
                 f"{self.path} is not a run folder: it has no {STATUS_FILE} (vqtool train makes run folders)"
             ) from None
         except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"cannot read {self.status_file}: {error}") from error
+            raise RunError(f"cannot read {self.status_file}: {error}; if the run was copied, copy it again") from error
         if not isinstance(status, dict):
             raise RunError(f"{self.status_file} is damaged: expected a JSON object")
         return status

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vqtool.core.features.lpips import LPIPS
+from vqtool.core.features.lpips import LPIPS, _UnitDistance
 from vqtool.core.losses.perceptual import PerceptualLoss
 from vqtool.errors import ConfigError, WeightsError
 
@@ -61,8 +61,6 @@ def test_distance_and_gradient_equal_a_plain_computation(random_lpips: LPIPS) ->
 
 
 def test_the_hand_written_gradient_is_the_derivative() -> None:
-    from vqtool.core.features.lpips import _UnitDistance
-
     torch.manual_seed(2)
     a, b, weight = torch.rand(2, 5, 3, 2), torch.rand(2, 5, 3, 2, requires_grad=True), torch.rand(5)
     b_plain = b.detach().double().requires_grad_()
@@ -78,9 +76,13 @@ def test_the_hand_written_gradient_is_the_derivative() -> None:
     torch.testing.assert_close(b.grad.double(), b_plain.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_dead_positions_give_a_finite_gradient() -> None:
-    from vqtool.core.features.lpips import _UnitDistance
+def test_the_distance_of_bf16_features_is_computed_in_fp32() -> None:
+    a, b = torch.rand(2, 1, 64, 4, 4).bfloat16()
+    weight = torch.rand(64)
+    assert torch.equal(_UnitDistance.apply(a, b, weight), _UnitDistance.apply(a.float(), b.float(), weight))
 
+
+def test_dead_positions_give_a_finite_gradient() -> None:
     b = torch.zeros(1, 4, 2, 2, requires_grad=True)
     _UnitDistance.apply(torch.rand(1, 4, 2, 2), b, torch.rand(4)).sum().backward()
     assert (b.grad == 0).all()

@@ -30,7 +30,7 @@ class ChartView:
     """What all charts share: the x axis, the smoothing of training curves, and where the run was resumed."""
 
     x_kind: Literal["step", "seconds"] = "step"
-    decay: float = 0.9
+    decay: float = 0.0
     start_time: float = 0.0
     resumed_steps: tuple[int, ...] = ()
     resumed_times: tuple[float, ...] = ()
@@ -100,7 +100,7 @@ class Chart(Widget):
         if y == 0:
             return self._title(width)
         if y - 1 >= len(plot.codes):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.visual_style.rich_style)
         return character_strip(plot.codes[y - 1], plot.roles[y - 1], self._role_styles())
 
     def on_click(self, event: events.Click) -> None:
@@ -136,7 +136,7 @@ class Chart(Widget):
         return Axes("seconds", self.log_y, marks)
 
     def _role_styles(self) -> list[Style]:
-        styles = [self.rich_style, self._part("axis"), self._part("alarm")]
+        styles = [self.visual_style.rich_style, self._part("axis"), self._part("alarm")]
         for split in self._lines:
             known = self._part(split if split in SPLIT_MARKERS else "test")
             styles += [known, self._part("raw") if split == "train" else known]
@@ -160,7 +160,7 @@ class Chart(Widget):
                 break
         if not self._lines or not any(map(len, self._lines.values())):
             return text_strip(f"{name}  no values yet", width, title)
-        return Strip([Segment(name, title), *legend]).adjust_cell_length(width, self.rich_style)
+        return Strip([Segment(name, title), *legend]).adjust_cell_length(width, self.visual_style.rich_style)
 
     def _log_note(self) -> str:
         hidden = self._plot.hidden if self._plot is not None and self.log_y else 0

@@ -14,6 +14,7 @@ from vqtool.dash.store import MetricStore, Series
 CHART_WIDTH, CHART_HEIGHT = 38, 7
 MAX_COLUMNS = 4
 DECAYS = (0.0, 0.6, 0.9, 0.97, 0.99)
+SMOOTHED_SHARE = 0.04
 FIRST_METRICS = (
     "loss/total",
     "metric/psnr",
@@ -48,6 +49,7 @@ class ChartGrid(Container):
         self.view = ChartView()
         self.selected = 0
         self.enlarged = False
+        self._chosen_decay: float | None = None
         self._store = MetricStore()
 
     def show(self, store: MetricStore) -> None:
@@ -56,6 +58,7 @@ class ChartGrid(Container):
         first = store.first_time()
         self.view = replace(
             self.view,
+            decay=self._chosen_decay if self._chosen_decay is not None else _fitting_decay(store),
             start_time=self.view.start_time if first is None else first,
             resumed_steps=tuple(resume.step for resume in store.resumes),
             resumed_times=tuple(resume.time for resume in store.resumes),
@@ -106,9 +109,10 @@ class ChartGrid(Container):
         self._show_lines(_lines_by_metric(self._store))
 
     def change_smoothing(self, change: int) -> None:
-        """Smooth training curves more or less."""
-        index = min(range(len(DECAYS)), key=lambda index: abs(DECAYS[index] - self.view.decay))
-        self.view = replace(self.view, decay=DECAYS[max(0, min(index + change, len(DECAYS) - 1))])
+        """Smooth training curves more or less; from then on it no longer follows their length."""
+        index = max(0, min(DECAYS.index(self.view.decay) + change, len(DECAYS) - 1))
+        self._chosen_decay = DECAYS[index]
+        self.view = replace(self.view, decay=self._chosen_decay)
         self._show_lines(_lines_by_metric(self._store))
 
     def on_resize(self, event: events.Resize) -> None:
@@ -170,6 +174,12 @@ def _lines_by_metric(store: MetricStore) -> dict[str, dict[str, Series]]:
     for (split, metric), series in sorted(store.items(), key=lambda item: _split_rank(item[0][0])):
         lines.setdefault(metric, {})[split] = series
     return lines
+
+
+def _fitting_decay(store: MetricStore) -> float:
+    """The strongest smoothing that averages over no more than a share of the longest training curve."""
+    longest = max((len(series) for (split, _), series in store.items() if split == "train"), default=0)
+    return max(decay for decay in DECAYS if decay == 0 or 1 / (1 - decay) <= longest * SMOOTHED_SHARE)
 
 
 def _split_rank(split: str) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.cells import cell_len
+from rich.cells import chop_cells
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -19,10 +19,10 @@ from vqtool.dash.text import clean
 
 
 class LinesView(ScrollView, can_focus=True):
-    """Lines of untrusted text, scrolled; it stays at the end while it is at the end."""
+    """Lines of untrusted text, wrapped and scrolled; it stays at the end while it is at the end."""
 
     DEFAULT_CSS = """
-    LinesView { width: 1fr; height: 1fr; padding: 0 1; scrollbar-size: 1 1; }
+    LinesView { width: 1fr; height: 1fr; padding: 0 1; scrollbar-size: 1 1; scrollbar-gutter: stable; }
     """
 
     def __init__(self, empty: str, *, id: str | None = None) -> None:
@@ -30,33 +30,34 @@ class LinesView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._empty = [empty]
         self.lines: Sequence[str] = self._empty
-        self._at_end = True
+        self._wrapped: list[str] = []
+
+    def on_mount(self) -> None:
+        """Begin at the end."""
+        self.anchor()
 
     def show(self, lines: Iterable[str]) -> None:
         """Show these lines, cleaned, from now on."""
-        if self.size.height:
-            self._at_end = self.scroll_offset.y >= self.max_scroll_y
         self.lines = [clean(line) for line in lines] or self._empty
-        self.virtual_size = Size(max(map(cell_len, self.lines)), len(self.lines))
-        self.refresh()
-        self._stay_at_end()
+        self._wrap()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Stay at the end when the room changes, or is there for the first time."""
-        self._stay_at_end()
+        """Fit the lines to the width."""
+        self._wrap()
 
     def render_line(self, y: int) -> Strip:
-        """Line `y` of the view, scrolled in both directions."""
-        left, top = self.scroll_offset
-        width, style = self.scrollable_content_region.width, self.rich_style
-        if top + y >= len(self.lines):
-            return Strip.blank(width, style)
-        line = self.lines[top + y]
-        return text_strip(line, max(cell_len(line), left + width), style).crop(left, left + width)
+        """Line `y` of the view."""
+        row = self.scroll_offset.y + y
+        width, style = self.scrollable_content_region.width, self.visual_style.rich_style
+        return text_strip(self._wrapped[row] if row < len(self._wrapped) else "", width, style)
 
-    def _stay_at_end(self) -> None:
-        if self._at_end:
-            self.scroll_end(animate=False, x_axis=False)
+    def _wrap(self) -> None:
+        width = self.scrollable_content_region.width
+        if width < 1:
+            return
+        self._wrapped = [part for line in self.lines for part in chop_cells(line, width) or [""]]
+        self.virtual_size = Size(width, len(self._wrapped))
+        self.refresh()
 
 
 class LogPanel(Vertical):

@@ -143,7 +143,7 @@ class PreviewPanel(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Line `y`: the text, then the pictures."""
-        width, style = self.size.width, self.rich_style
+        width, style = self.size.width, self.visual_style.rich_style
         if y == 0:
             return text_strip(self.caption(), width, style + Style(bold=True))
         row = y - 1

@@ -93,7 +93,7 @@ def _drawable(curve: Curve, log_y: bool) -> _Drawable:
         positive = y > 0
         x, y, hidden = x[positive], y[positive], int((~positive).sum())
     smooth = debiased_ema(y, curve.decay) if curve.decay > 0 else None
-    return _Drawable(x, y, smooth, missing, hidden)
+    return _Drawable(_bounded(x), y, smooth, _bounded(missing), hidden)
 
 
 class _Canvas:
@@ -156,7 +156,7 @@ class _Canvas:
         return np.rint((1.0 - _fraction(self._scaled(y), self.y_range)) * (4 * self._rows - 1))
 
     def _scaled(self, y: Floats) -> Floats:
-        return np.log10(np.clip(y, 1 / LARGEST, LARGEST)) if self._log_y else np.clip(y, -LARGEST, LARGEST)
+        return np.log10(np.clip(y, 1 / LARGEST, LARGEST)) if self._log_y else _bounded(y)
 
     def _draw_y_axis(self, width: int) -> None:
         low, high = self.y_range
@@ -211,16 +211,21 @@ def _span(arrays: Sequence[Floats]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
+def _bounded(values: Floats) -> Floats:
+    """The values, kept from overflowing when they are subtracted."""
+    return np.clip(values, -LARGEST, LARGEST)
+
+
 def _ends(values: Floats) -> Floats:
     return np.array([values.min(), values.max()]) if len(values) else values
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
-    pad = (high / 2 - low / 2) * 0.06
+    pad = (high - low) * 0.03
     return low - pad, high + pad
 
 
 def _fraction(values: Floats, span: tuple[float, float]) -> Floats:
-    """Where the values lie in the range, in [0, 1]; halved first, for ranges wider than a float."""
+    """Where the values lie in the range, in [0, 1]."""
     low, high = span
-    return np.clip((values / 2 - low / 2) / (high / 2 - low / 2), 0.0, 1.0)
+    return np.clip((values - low) / (high - low), 0.0, 1.0)
