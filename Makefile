@@ -16,14 +16,14 @@ demo: venv
 	$(BIN)/vqtool demo
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: venv
 	$(BIN)/ruff format --check vqtool tests benchmarks
 	$(BIN)/ruff check vqtool tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 bench: venv
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -101,6 +101,13 @@ def test_unused_codes_are_revived_onto_latents_and_then_used(quantizer: Quantize
     assert len(quantizer.eval()(x).tokens_NHW.unique()) >= 15
 
 
+def test_a_revived_code_starts_from_the_mean_usage(quantizer: Quantizer) -> None:
+    quantizer.usage[3] = 0
+    torch.manual_seed(0)
+    assert quantizer.train()(latents()).num_revived == 1
+    assert quantizer.usage[3] == 1 / 16
+
+
 def test_rarely_used_codes_are_not_revived_at_any_batch_size(quantizer: Quantizer) -> None:
     """A code with half the mean usage must rest: a fixed count as threshold would depend on the batch."""
     assert isinstance(quantizer, CodebookQuantizer)

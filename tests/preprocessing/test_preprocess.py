@@ -134,7 +134,7 @@ def test_the_synthetic_source_needs_no_input(tmp_path: Path) -> None:
     [
         ({"val": 4, "test": 2}, r"4 val and 2 test .* out of 6 trajectories: .*--val 1 --test 1"),
         ({"val": 3, "test": 2}, r"out of 5 usable trajectories \(1 were skipped\)"),
-        ({"min_frames": 500}, r"no usable trajectory in .*: 6 too short; the first, .* fewer than 500"),
+        ({"min_frames": 500}, r"none of the 6 trajectories can be used: 6 too short; the first, .* fewer than 500"),
         ({"input": "/nowhere/at/all"}, "no input folder /nowhere/at/all"),
     ],
 )

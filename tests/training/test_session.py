@@ -154,6 +154,13 @@ def test_requests_are_answered_by_events(tiniest: Tiniest) -> None:
     ]  # fmt: skip
 
 
+def test_a_resumed_run_remembers_its_best_scores(tiniest: Tiniest) -> None:
+    session = start(tiniest())
+    run = finish(session)
+    again = resume(run, tiniest("train.steps=9"))
+    assert again._best.state() == session._best.state() != {}
+
+
 def test_accumulated_batches_are_one_large_batch(tiniest: Tiniest) -> None:
     unquantized = ("train.steps=1000", "model.quantizer.warmup_steps=100")
     one = start(tiniest("run.name=one", "train.batch_size=8", *unquantized))._trainer.train_step()
@@ -175,10 +182,11 @@ def test_the_gradient_is_clipped(tiniest: Tiniest) -> None:
 
 
 def test_the_evaluated_loss_is_weighted_like_the_trained_one(tiniest: Tiniest) -> None:
-    run = finish(start(tiniest("loss.pixel_weight=2", "loss.codebook_weight=3")))
+    weights = ("loss.pixel_weight=2", "loss.codebook_weight=3", "model.quantizer.commitment_weight=0.5")
+    run = finish(start(tiniest(*weights)))
     line = next(line for line in lines(run.metrics_file) if line["split"] == "val")
-    assert line["loss/quantizer"] > 0
-    assert line["loss/total"] == pytest.approx(2 * line["loss/pixel"] + 3 * line["loss/quantizer"])
+    assert line["loss/commitment"] > 0
+    assert line["loss/total"] == pytest.approx(2 * line["loss/pixel"] + 3 * 0.5 * line["loss/commitment"])
 
 
 def test_a_wall_budget_ends_a_run(tiniest: Tiniest) -> None:

@@ -115,8 +115,10 @@ def encode_mp4(frames: Frames, fps: float) -> bytes:
         track = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": str(CRF)})
         track.height, track.width = height, width
         track.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
+        converter = VideoReformatter()
         for frame in frames:
-            file.mux(track.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            file.mux(track.encode(converter.reformat(picture, format=track.pix_fmt, threads=1)))
         file.mux(track.encode(None))
     return buffer.getvalue()
 

@@ -1,6 +1,7 @@
 """A reconstructor on clips, measured: the same loop for a model and for the baselines beside it."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class Evaluation:
 
     scores: mean over clips by name (`psnr`, ...), in the metric's unit.
     clip_scores: the same a clip, in the order of `clip_names`.
-    pixel_l1: mean absolute difference of pixels in [-1, 1]. quantizer_loss: as in training.
+    pixel_l1: mean absolute difference of pixels in [-1, 1]. quantizer_loss and its
+    unweighted quantizer_parts: as in training.
     usage: codebook usage over all tokens; None for a baseline, which has none.
     """
 
@@ -36,6 +38,7 @@ class Evaluation:
     num_frames: int
     pixel_l1: float
     quantizer_loss: float
+    quantizer_parts: dict[str, float]
     usage: CodebookUsage | None
     seconds: float
 
@@ -77,7 +80,7 @@ def evaluate(
     started = time.monotonic()
     usage = CodebookUsage(codebook_size) if codebook_size else None
     clip_scores: dict[str, list[float]] = {metric.name: [] for metric in metrics}
-    sums = torch.zeros(2, dtype=torch.float64)
+    losses = Counter[str]()
     for metric in metrics:
         metric.reset()
     for indices in torch.split(torch.arange(len(windows)), batch_size):
@@ -86,20 +89,21 @@ def evaluate(
         real, fake = to_8bit_grid(real_BTCHW), to_8bit_grid(result.frames_BTCHW)
         for metric in metrics:
             clip_scores[metric.name] += metric.update(real, fake).tolist()
-        losses = torch.stack([l1(real_BTCHW, result.frames_BTCHW), result.quantizer_loss])
-        sums += losses.double().cpu() * len(indices)
+        batch = {"pixel": l1(real_BTCHW, result.frames_BTCHW), "quantizer": result.quantizer_loss}
+        for name, value in (batch | result.quantizer_parts).items():
+            losses[name] += float(value) * len(indices) / len(windows)
         if usage is not None and result.tokens_BTHW is not None:
             usage.update(result.tokens_BTHW)
         if advance is not None:
             advance(int(indices[-1]) + 1, len(windows))
-    pixel_l1, quantizer_loss = (sums / len(windows)).tolist()
     return Evaluation(
         scores={metric.name: metric.compute() for metric in metrics},
         clip_scores=clip_scores,
         clip_names=[window_name(windows, index) for index in range(len(windows))],
         num_frames=len(windows) * windows.clip_frames,
-        pixel_l1=pixel_l1,
-        quantizer_loss=quantizer_loss,
+        pixel_l1=losses.pop("pixel"),
+        quantizer_loss=losses.pop("quantizer"),
+        quantizer_parts=dict(losses),
         usage=usage,
         seconds=time.monotonic() - started,
     )

@@ -58,9 +58,7 @@ def preprocess(config: PreprocessConfig, advance: Advance | None = None) -> Summ
     names = ranked(origins, config.seed)[: config.limit or None]
     _check_splits(config, len(names), "trajectories")
     with StoreWriter(Path(config.output), config.size) as writer:
-        tasks = [
-            Task(source, name, origins[name], config.size, config.min_frames, writer.max_frames) for name in names
-        ]
+        tasks = [Task(source, name, origins[name], config.size, config.min_frames, writer.max_frames) for name in names]
         with closing(_results(tasks, config.workers)) as results:
             sums, skipped = _store_all(results, len(tasks), writer, config, advance)
         _check_usable(config, len(tasks) - len(skipped), skipped)
@@ -122,7 +120,8 @@ def _check_usable(config: PreprocessConfig, num_usable: int, skipped: Sequence[S
         kinds = Counter(skip.kind for skip in skipped)
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise DataError(
-            f"no usable trajectory in {config.input}: {counts}; the first, {skipped[0].source}: {skipped[0].reason}"
+            f"none of the {len(skipped)} trajectories can be used: {counts}; "
+            f"the first, {skipped[0].source}: {skipped[0].reason}"
         )
     _check_splits(config, num_usable, f"usable trajectories ({len(skipped)} were skipped)")
 

@@ -56,7 +56,8 @@ class Evaluator:
     def _numbers(self, evaluation: Evaluation) -> dict[str, float]:
         """Scores, losses and codebook use by the names of metrics.jsonl."""
         numbers = {f"metric/{name}": score for name, score in evaluation.scores.items()}
-        numbers |= {"loss/pixel": evaluation.pixel_l1, "loss/quantizer": evaluation.quantizer_loss}
+        numbers["loss/pixel"] = evaluation.pixel_l1
+        numbers |= {f"loss/{name}": value for name, value in evaluation.quantizer_parts.items()}
         total = self._loss.pixel_weight * evaluation.pixel_l1 + self._loss.codebook_weight * evaluation.quantizer_loss
         if self._loss.perceptual_weight and "lpips" in evaluation.scores:
             numbers["loss/perceptual"] = evaluation.scores["lpips"]

@@ -43,7 +43,8 @@ class RobonetSource:
                 raise UnusableError("damaged", "the file is empty")
             if not h5py.is_hdf5(path):
                 raise UnusableError("foreign", "not an HDF5 file")
-            with h5py.File(path, "r") as file:
+            # Without a lock: shared file systems often have none, and nobody writes these files.
+            with h5py.File(path, "r", locking=False) as file:
                 return _read(file, resize, min_frames)
         except KeyError as error:
             raise UnusableError("foreign", f"not RoboNet's layout: {error.args[0]}") from error
