@@ -78,6 +78,8 @@ def explained_os_errors(path: Path) -> Iterator[None]:
             errno.EDQUOT: "disk quota exceeded: free some space or write elsewhere, then run the same command again",
             errno.EACCES: "permission denied: choose a folder that you may write",
             errno.EROFS: "the file system is read-only: choose a folder that you may write",
+            errno.ENOENT: "a folder on the way to it does not exist and cannot be made",
+            errno.EIO: "the disk reports an input/output error: write elsewhere, and check that disk",
             errno.EEXIST: "a file of that name is in the way: move it or choose another path",
             errno.ENOTDIR: "a part of this path is a file, not a folder: choose another path",
             errno.EFBIG: "the file is larger than this file system or limit allows",

@@ -1,7 +1,7 @@
 """A reconstructor on clips, measured: the same loop for a model and for the baselines beside it."""
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -80,7 +80,7 @@ def evaluate(
     started = time.monotonic()
     usage = CodebookUsage(codebook_size) if codebook_size else None
     clip_scores: dict[str, list[float]] = {metric.name: [] for metric in metrics}
-    losses = Counter[str]()
+    losses: defaultdict[str, float] = defaultdict(float)
     for metric in metrics:
         metric.reset()
     for indices in torch.split(torch.arange(len(windows)), batch_size):
