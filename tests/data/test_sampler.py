@@ -57,3 +57,50 @@ def test_a_position_in_other_data_is_refused() -> None:
         BatchSampler(41, 7, seed=3).restore(state)
     with pytest.raises(DataError, match="seed 3, now it is 4"):
         BatchSampler(40, 7, seed=4).restore(state)
+
+
+def shares_of(num_items: int, batch_size: int, num_ranks: int) -> list[BatchSampler]:
+    return [BatchSampler(num_items, batch_size, seed=5, rank=rank, num_ranks=num_ranks) for rank in range(num_ranks)]
+
+
+@pytest.mark.parametrize(("num_items", "batch_size"), [(10, 4), (48, 12), (3, 24), (101, 12), (1, 4)])
+@pytest.mark.parametrize("num_ranks", [1, 2, 4])
+def test_the_ranks_together_get_the_batches_of_one_process(num_items: int, batch_size: int, num_ranks: int) -> None:
+    alone = BatchSampler(num_items, batch_size, seed=5)
+    ranks = shares_of(num_items, batch_size, num_ranks)
+    for _ in range(3 * num_items):
+        slices = [rank.next() for rank in ranks]
+        assert {len(part) for part in slices} == {batch_size // num_ranks}
+        np.testing.assert_array_equal(np.concatenate(slices), alone.next())
+        assert len({rank.epoch for rank in ranks}) == 1
+
+
+def test_the_shards_of_an_epoch_are_disjoint_and_equally_long() -> None:
+    shards = [np.concatenate([rank.next() for _ in range(48 // 12)]) for rank in shares_of(48, 12, 4)]
+    assert [len(shard) for shard in shards] == [12] * 4
+    assert sorted(np.concatenate(shards)) == list(range(48))
+
+
+@pytest.mark.parametrize("num_ranks_before", [1, 2, 3])
+@pytest.mark.parametrize("num_ranks_after", [1, 2, 6])
+def test_it_resumes_with_another_number_of_ranks(num_ranks_before: int, num_ranks_after: int) -> None:
+    alone = BatchSampler(40, 12, seed=5)
+    before = shares_of(40, 12, num_ranks_before)
+    for sampler in (alone, *before):
+        for _ in range(7):
+            sampler.next()
+    states = [sampler.state() for sampler in before]
+    assert all(state == states[0] for state in states)
+    after = shares_of(40, 12, num_ranks_after)
+    for sampler in after:
+        sampler.restore(json.loads(json.dumps(states[0])))
+    for _ in range(10):
+        np.testing.assert_array_equal(np.concatenate([sampler.next() for sampler in after]), alone.next())
+
+
+@pytest.mark.parametrize(
+    ("rank", "num_ranks", "message"), [(2, 2, "none of the 2"), (-1, 2, "none of the 2"), (0, 5, "12 cannot be shared")]
+)
+def test_ranks_that_cannot_be_are_refused(rank: int, num_ranks: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BatchSampler(40, 12, seed=0, rank=rank, num_ranks=num_ranks)

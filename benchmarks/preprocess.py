@@ -1,0 +1,133 @@
+"""How fast RoboNet files become a frame store, beside the reference method, on robonet_sim.
+
+Reference: imageio.get_reader (an ffmpeg process a clip) for mp4, OpenCV for jpg and for resizing, one process, nothing
+written. Decode + resize: vqtool's own, in one worker process, nothing written. End to end: `vqtool preprocess` with
+worker processes: read, decode, resize, write, checksum, and starting the workers.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import h5py
+from measuring import Target, Timing, arguments, interleave, report, table
+from measuring.workers import run_in_worker
+
+from vqtool.core.config import PreprocessConfig
+from vqtool.data.resize import resize
+from vqtool.data.sources.base import UnusableError
+from vqtool.data.sources.robonet import RobonetSource
+from vqtool.preprocessing.pipeline import preprocess
+
+SIZE, MIN_FRAMES = 64, 12
+
+
+def decode_and_resize(folder: Path) -> None:
+    """What a worker does to the frames, for every file of a folder."""
+    source = RobonetSource(folder)
+    for name in source.trajectories():
+        try:
+            source.read(name, lambda frames: resize(frames, SIZE, SIZE), MIN_FRAMES)
+        except UnusableError as error:
+            if error.kind != "too short":
+                raise
+
+
+def halves(folder: Path, into: Path) -> dict[str, Path]:
+    """Folders of links to the mp4 and to the jpg files, and to a quarter of all."""
+    files = sorted(folder.glob("*.hdf5"))
+    kinds: dict[str, list[Path]] = {"mp4": [], "jpg": [], "quarter": files[::4]}
+    for file in files:
+        with h5py.File(file, "r") as hdf5:
+            kinds[str(hdf5["env"].attrs["cam_encoding"])].append(file)
+    for kind, mine in kinds.items():
+        (into / kind).mkdir()
+        for file in mine:
+            (into / kind / file.name).symlink_to(file.resolve())
+    return {kind: into / kind for kind in kinds}
+
+
+def main() -> int:
+    """Measure and report."""
+    # Here, because every worker process imports this file again and would pay for OpenCV and imageio.
+    from measuring.reference import run_reference
+
+    options = arguments(__doc__, repeats=3)
+    folder = options.data / "robonet_sim" / "hdf5"
+    with tempfile.TemporaryDirectory() as name:
+        scratch, numbers = Path(name), count()
+        parts = halves(folder, scratch)
+
+        def end_to_end(source: Path, workers: int) -> None:
+            output = str(scratch / f"store{next(numbers)}")
+            preprocess(PreprocessConfig(input=str(source), output=output, val=2, test=2, workers=workers))
+
+        end_to_end(parts["quarter"], 1)  # the fork server imports what all later runs share
+        cases: dict[str, Callable[[], object]] = {
+            "reference, mp4 half": partial(run_reference, parts["mp4"]),
+            "reference, jpg half": partial(run_reference, parts["jpg"]),
+            "decode + resize, all": partial(run_in_worker, decode_and_resize, folder),
+            "end to end, 1 worker, all": partial(end_to_end, folder, 1),
+            "end to end, 1 worker, mp4 half": partial(end_to_end, parts["mp4"], 1),
+            "end to end, 1 worker, a quarter": partial(end_to_end, parts["quarter"], 1),
+            "end to end, 2 workers, all": partial(end_to_end, folder, 2),
+        }
+        timings = interleave(cases, options.repeats)
+    head = ["case", "wall s", "CPU s", "largest worker MiB"]
+    rows = [_row(case, timing) for case, timing in timings.items()]
+    sections = [str(__doc__).split("\n\n")[1].strip(), table(head, rows), _note(timings)]
+    return report("preprocess", sections, _targets(timings), options.output)
+
+
+def _row(case: str, timing: Timing) -> list[str]:
+    memory = f"{timing.worker_mebibytes:.0f}" if timing.worker_mebibytes else ""
+    return [case, f"{timing.wall_seconds:.2f}", f"{timing.cpu_seconds:.2f}", memory]
+
+
+def _seconds(timings: dict[str, Timing], case: str, clock: str) -> float:
+    value: float = getattr(timings[case], clock)
+    return value
+
+
+def _speedups(timings: dict[str, Timing], clock: str) -> tuple[float, float, float]:
+    """Over the reference on the whole set and on the mp4 half, and the share of decode + resize alone in percent."""
+    seconds = partial(_seconds, timings, clock=clock)
+    whole = seconds("end to end, 1 worker, all")
+    reference = seconds("reference, mp4 half") + seconds("reference, jpg half")
+    mp4 = seconds("reference, mp4 half") / seconds("end to end, 1 worker, mp4 half")
+    return reference / whole, mp4, 100 * seconds("decode + resize, all") / whole
+
+
+def _scaling(timings: dict[str, Timing]) -> float:
+    return timings["end to end, 1 worker, all"].wall_seconds / timings["end to end, 2 workers, all"].wall_seconds
+
+
+def _note(timings: dict[str, Timing]) -> str:
+    whole, mp4, share = _speedups(timings, "wall_seconds")
+    return (
+        "Medians of interleaved repeats. Ratios below are of user + system CPU time of all processes, which other "
+        f"users of the machine disturb least; by wall: whole set {whole:.2f} x, mp4 half {mp4:.2f} x, "
+        f"{share:.0f} % of decode + resize. Two workers against one are by wall and need two idle cores."
+    )
+
+
+def _targets(timings: dict[str, Timing]) -> list[Target]:
+    whole, mp4, share = _speedups(timings, "cpu_seconds")
+    peak = max(timing.worker_mebibytes for timing in timings.values())
+    quarter = timings["end to end, 1 worker, a quarter"].worker_mebibytes
+    growth = timings["end to end, 1 worker, all"].worker_mebibytes - quarter
+    return [
+        Target("whole set, 1 worker over reference", 2.5, whole),
+        Target("mp4 half, 1 worker over reference", 4.5, mp4),
+        Target("end to end, of decode + resize alone", 85, share, "%"),
+        Target("2 workers over 1 (wall)", 1.8, _scaling(timings)),
+        Target("memory of the largest worker", 400, peak, "MiB", at_most=True),
+        Target("memory, all files more than a quarter of them", 40, growth, "MiB", at_most=True),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
