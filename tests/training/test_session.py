@@ -99,8 +99,9 @@ def test_training_lowers_the_loss(tiniest: Tiniest) -> None:
 
 @pytest.mark.parametrize("stop_at", [1, 3, 6])
 def test_a_resumed_run_equals_one_that_was_never_stopped(tiniest: Tiniest, tmp_path: Path, stop_at: int) -> None:
-    # Codes are revived at every step, so that the generator's state matters too.
-    settings = ("train.accumulate=2", "model.quantizer.revive_below=0.9")
+    # Codes are revived and clips changed at every step, so that the generators' states matter too.
+    changes = ("data.augment.flip=0.5", "data.augment.min_crop=0.5", "data.augment.contrast=0.5")
+    settings = ("train.accumulate=2", "model.quantizer.revive_below=0.9", *changes)
     whole = finish(start(tiniest("run.name=whole", *settings)))
     assert "revive" in [line["kind"] for line in lines(whole.events_file)]
     config = tiniest("run.name=parts", *settings)

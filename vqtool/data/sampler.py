@@ -45,6 +45,11 @@ class BatchSampler:
         """Whole passes over the items drawn so far by all ranks together."""
         return self._drawn // self.num_items
 
+    @property
+    def num_drawn(self) -> int:
+        """Indices drawn so far by all ranks together: the position in the order."""
+        return self._drawn
+
     def next(self) -> Indices:
         """This rank's slice of the next batch of indices, int64 (batch_size / num_ranks,)."""
         batch = np.empty(self.batch_size, dtype=np.int64)

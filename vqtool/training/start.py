@@ -84,7 +84,7 @@ def _build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
     torch.manual_seed(config.train.seed)
     model = VQVAE(config.model)
     loss = TokenizerLoss(config.loss, lpips if config.loss.perceptual_weight else None)
-    batches = Batches(windows, config.train.batch_size, config.train.seed, device)
+    batches = Batches(windows, config.train.batch_size, config.train.seed, device, config.data.augment)
     precision = choose_precision(config.train.precision, device)
     evaluator = Evaluator(store, config.eval, config.loss, lpips, precision)
     return Trainer(model, loss, batches, config.optim, config.train), evaluator
