@@ -20,6 +20,8 @@ vqtool preprocess --input my_hdf5 --output data/mine --val 12 --test 12
 
 vqtool preprocess --source synthetic --output data/synthetic64 --limit 40 --val 4 --test 4
 
+vqtool preprocess --input /shared/hdf5 --output /shared/robonet64 --executor dask --scheduler tcp://node1:8786
+
 All cameras of a trajectory go to the same split. Files that cannot be used are skipped, counted and listed with the
 reason in dataset.json."""
 
@@ -42,6 +44,13 @@ def preprocess(
     seed: Annotated[int | None, typer.Option(help="Seed of the split; default 23.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; default one a core.")] = None,
     limit: Annotated[int | None, typer.Option(help="Take this many trajectories, drawn by the seed.")] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(metavar="local|dask", help="Worker processes here (default), or the workers of a Dask cluster."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler, for --executor dask.")
+    ] = None,
     set_: options.Set = None,
     json_: options.Json = False,
     debug: options.Debug = False,
@@ -63,6 +72,8 @@ def preprocess(
         preprocess__seed=seed,
         preprocess__workers=workers,
         preprocess__limit=limit,
+        preprocess__executor=executor,
+        preprocess__scheduler=scheduler,
     )
     settings = load_config(config, flags).preprocess
     with progress("preprocessing", "trajectories") as advance:

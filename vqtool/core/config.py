@@ -40,6 +40,18 @@ class PreprocessConfig(Section):
     seed: int = setting(23, "seed of the split", ge=0)
     workers: int = setting(0, "number of worker processes; 0 is one a core", ge=0, le=1024)
     limit: int = setting(0, "number of trajectories to take, drawn by the seed; 0 is all", ge=0)
+    executor: Literal["local", "dask"] = setting("local", "worker processes here, or the workers of a Dask cluster")
+    scheduler: str = setting("", "address of the Dask cluster's scheduler, such as tcp://host:8786")
+
+    @model_validator(mode="after")
+    def _scheduler_for_dask(self) -> "PreprocessConfig":
+        if self.executor == "dask" and not self.scheduler:
+            raise ValueError("executor dask needs a scheduler: set scheduler to its address, such as tcp://host:8786")
+        if self.executor != "dask" and self.scheduler:
+            raise ValueError(
+                f"scheduler {self.scheduler} is for executor dask: set executor to dask, or scheduler empty"
+            )
+        return self
 
 
 class AugmentConfig(Section):

@@ -7,12 +7,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from vqtool.core.config import PreprocessConfig
 from vqtool.data.sources import open_source
 from vqtool.data.store import Skipped, StoreInfo
 from vqtool.data.store_writer import Origin, StoreWriter, Video
 from vqtool.errors import DataError
+from vqtool.preprocessing.cluster import dask_executor
 from vqtool.preprocessing.pool import map_ordered, num_cores, process_pool
 from vqtool.preprocessing.split import SPLIT_RULE, SplitAssigner, ranked
 from vqtool.preprocessing.statistics import ChannelSums
@@ -59,7 +61,7 @@ def preprocess(config: PreprocessConfig, advance: Advance | None = None) -> Summ
     _check_splits(config, len(names), "trajectories")
     with StoreWriter(Path(config.output), config.size) as writer:
         tasks = [Task(source, name, origins[name], config.size, config.min_frames, writer.max_frames) for name in names]
-        with closing(_results(tasks, config.workers)) as results:
+        with closing(_results(tasks, config)) as results:
             sums, skipped = _store_all(results, len(tasks), writer, config, advance)
         _check_usable(config, len(tasks) - len(skipped), skipped)
         info = writer.finish(
@@ -76,11 +78,18 @@ def preprocess(config: PreprocessConfig, advance: Advance | None = None) -> Summ
     return Summary(writer.path, info, time.monotonic() - started)
 
 
-def _results(tasks: Sequence[Task], workers: int) -> Generator[Processed | Skipped]:
-    """The outcome of each task in order; closing it ends the worker processes."""
-    num_workers = min(workers or num_cores(), len(tasks))
-    with process_pool(num_workers) as executor:
-        yield from map_ordered(executor, process, tasks, in_flight=2 * num_workers + 2)
+def _results(tasks: Sequence[Task], config: PreprocessConfig) -> Generator[Processed | Skipped]:
+    """The outcome of each task in order; closing it ends the worker processes, or leaves the cluster."""
+    match config.executor:
+        case "local":
+            num_workers = min(config.workers or num_cores(), len(tasks))
+            with process_pool(num_workers) as pool:
+                yield from map_ordered(pool, process, tasks, in_flight=2 * num_workers + 2)
+        case "dask":
+            with dask_executor(config.scheduler) as cluster:
+                yield from map_ordered(cluster, process, tasks, in_flight=2 * cluster.num_workers + 2)
+        case _:
+            assert_never(config.executor)
 
 
 def _store_all(
