@@ -128,6 +128,8 @@ def growth(store: FrameStore) -> tuple[float, float]:
 def main() -> int:
     """Measure and report."""
     options = arguments(__doc__, repeats=60)
+    # The threads of torch, which only the reference uses, would go on spinning while the next case is measured.
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = PreprocessConfig(

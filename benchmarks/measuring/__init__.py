@@ -59,7 +59,7 @@ def interleave(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[
 
 def _cpu_seconds() -> float:
     """Of this process and of its ended children (the reference's ffmpeg)."""
-    return sum(os.times()[:4])
+    return time.process_time() + sum(os.times()[2:4])
 
 
 @dataclass(frozen=True)

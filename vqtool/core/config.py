@@ -72,7 +72,7 @@ class DataConfig(Section):
     store: str = setting("data/robonet64", "folder of the frame store")
     clip_frames: int = setting(1, "frames of a training clip; 1 trains on single frames", ge=1, le=256)
     stride: int = setting(1, "step between the frames of a clip, frames", ge=1, le=64)
-    augment: AugmentConfig = AugmentConfig()
+    augment: AugmentConfig = setting(AugmentConfig(), "random changes to training clips")
 
 
 class Decoder2dConfig(Section):
