@@ -1,12 +1,13 @@
 """Text on the terminal: results to stdout, everything else to stderr; long work as a bar or as plain lines."""
 
 import logging
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from vqtool.core.text import clean
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,12 +16,11 @@ Advance = Callable[[int, int], None]
 """Called with (done, total) as work proceeds; total may grow."""
 
 PLAIN_SECONDS = 10.0
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def printable(text: str) -> str:
-    """`text` with control characters replaced, so that file names and messages cannot drive the terminal."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    """`text`, line by line, without what could drive the terminal: file names and messages come from anywhere."""
+    return "\n".join(clean(line, max_characters=1 << 20) for line in text.split("\n"))
 
 
 def stderr_line(text: str) -> None:
