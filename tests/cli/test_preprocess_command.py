@@ -68,13 +68,13 @@ def test_json_settings_and_flags_that_win_over_them(tmp_path: Path) -> None:
 def test_a_mistake_is_one_line_without_traceback(tmp_path: Path) -> None:
     result = run("preprocess", "--input", str(tmp_path), "--output", str(tmp_path / "store"))
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.count("\n") == 1 and result.stderr.startswith(f"error: no .hdf5 file in {tmp_path}")
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith(f"error: cannot tell what {tmp_path} holds")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["preprocess", "--source", "bair"], "'robonet' or 'synthetic'"),
+        (["preprocess", "--source", "bair"], "'auto', 'robonet', 'videos', 'lerobot' or 'synthetic'"),
         (["preprocess", "--size", "4"], "greater than or equal to 8"),
         (["preprocess", "--input", str(SMALL)], "256 val and 256 test trajectories leave none for training"),
         (["data", "info", "/nowhere"], "no frame store /nowhere"),
