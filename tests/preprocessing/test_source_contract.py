@@ -100,10 +100,11 @@ def test_two_workers_write_the_bytes_of_one(inputs: Path, tmp_path: Path, name: 
 @pytest.mark.parametrize("name", INPUTS)
 def test_auto_recognises_it_and_the_store_says_what_was_done(inputs: Path, tmp_path: Path, name: str) -> None:
     source = name.split(",")[0]
-    changes = {} if source == "synthetic" else {"source": "auto"}
-    config = settings(inputs, name, output=str(tmp_path / "store"), fit="crop", limit=3, workers=1, **changes)
-    info = preprocess(config).info
-    assert info.source == source and info.settings["fit"] == "crop"
+    changes = {"fit": "crop", "limit": 3, "min_frames": 1, "workers": 1}
+    if source != "synthetic":
+        changes["source"] = "auto"
+    info = preprocess(settings(inputs, name, output=str(tmp_path / "store"), **changes)).info
+    assert info.source == source
     assert FrameStore.open(tmp_path / "store").info == info
     chosen = {key: value for key, value in INPUTS[name][1].items() if key in ("cameras", "fps")}
     assert info.settings == {"fit": "crop"} | chosen
