@@ -31,11 +31,17 @@ def bar_numbers(frames: np.ndarray) -> list[int]:
 
 
 def write_bars(
-    path: Path, numbers: range, codec: str = "libx264", fps: int = 10, times: list[int] | None = None, gop_size: int = 7
+    path: Path,
+    numbers: range,
+    codec: str = "libx264",
+    fps: int = 10,
+    times: list[int] | None = None,
+    gop_size: int = 7,
+    options: dict[str, str] | None = None,
 ) -> None:
     """Encode with PyAV directly; `times` are those of the frames in milliseconds, else they are evenly spaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"libsvtav1": {"preset": "10", "crf": "40", "svtav1-params": "lp=1"}}.get(codec, {})
+    options = options or {"libsvtav1": {"preset": "10", "crf": "40", "svtav1-params": "lp=1"}}.get(codec, {})
     with av.open(str(path), "w") as file:
         track = file.add_stream(codec, rate=Fraction(fps), options=options)
         track.height, track.width, track.pix_fmt = HEIGHT, WIDTH, "yuv420p"

@@ -35,7 +35,7 @@ def test_each_kind_is_recognised_by_what_it_says(tmp_path: Path) -> None:
 def test_broken_files_do_not_hide_a_whole_one(tmp_path: Path) -> None:
     (tmp_path / "a.hdf5").touch()
     (tmp_path / "b.hdf5").write_text("hello")
-    with h5py.File(tmp_path / "c.hdf5", "w") as file:
+    with h5py.File(tmp_path / "ab.hdf5", "w") as file:
         file["other"] = 1
     shutil.copy(ROBONET, tmp_path)
     assert detect_kind(tmp_path) == ("robonet", f"{ROBONET.name} is an HDF5 file with env/")

@@ -61,6 +61,33 @@ def test_a_key_frame_at_the_start_only_changes_nothing(tmp_path: Path) -> None:
     assert bar_numbers(frames) == list(range(49, 63))
 
 
+def test_frames_that_lean_on_the_key_frame_before_are_not_lost(tmp_path: Path) -> None:
+    """In open groups of pictures, seeking lands behind the wanted frame where it precedes a key frame."""
+    write_lerobot3(tmp_path, [12, 12])
+    options = {"x264-params": "open-gop=1:bframes=3:b-adapt=0:keyint=7:min-keyint=7"}
+    for camera, offset in OFFSETS.items():
+        path = tmp_path / f"videos/{camera}/chunk-000/file-000.mp4"
+        write_bars(path, range(offset, 24 + offset), fps=10, options=options)
+    frames = LerobotSource(tmp_path).read("episode_000001", shrink, 1).videos["observation.images.top"]
+    assert bar_numbers(frames) == list(range(12, 24))
+
+
+def test_damage_in_one_episode_does_not_reach_the_next_one_in_the_file(tmp_path: Path) -> None:
+    """The key frame before the second episode is found, and nothing before it is decoded."""
+    write_lerobot3(tmp_path, [14, 14])
+    path = tmp_path / "videos/observation.images.top/chunk-000/file-000.mp4"
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as file:
+        packets = [packet for packet in file.demux(video=0) if packet.size]
+    for packet in packets[1:4]:
+        content[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    path.write_bytes(content)
+    with pytest.raises(UnusableError, match=r"file-000\.mp4"):
+        LerobotSource(tmp_path).read("episode_000000", shrink, 1)
+    frames = LerobotSource(tmp_path).read("episode_000001", shrink, 1).videos["observation.images.top"]
+    assert bar_numbers(frames) == list(range(14, 28))
+
+
 def test_too_short_has_its_length(tmp_path: Path) -> None:
     write_lerobot3(tmp_path, LENGTHS)
     with pytest.raises(UnusableError) as caught:
@@ -151,14 +178,15 @@ def test_without_pyarrow_the_message_says_what_to_install(tmp_path: Path) -> Non
     assert "DataError: LeRobot datasets need pyarrow: pip install 'vqtool[lerobot]'" in result.stderr
 
 
-def test_a_number_a_row_is_one_column(tmp_path: Path) -> None:
+def test_a_number_a_row_is_one_column_and_rows_go_by_their_frame_index(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     write_lerobot2(tmp_path, [9])
     path = tmp_path / "data/chunk-000/episode_000000.parquet"
     table = pq.read_table(path, partitioning=None).drop_columns(["action", "observation.state"])
-    pq.write_table(table.append_column("action", pa.array(np.arange(9, dtype=np.float32))), path)
+    table = table.append_column("action", pa.array(np.arange(9, dtype=np.float32)))
+    pq.write_table(table.take(list(range(8, -1, -1))), path)
     trajectory = LerobotSource(tmp_path).read("episode_000000", shrink, 1)
     np.testing.assert_array_equal(trajectory.actions, np.arange(9, dtype=np.float32)[:, None])
     assert trajectory.states.shape == (9, 0)

@@ -76,6 +76,42 @@ def test_frames_are_chosen_by_rate_stride_and_number(
     assert numbers(tmp_path, "a", **choice) == expected
 
 
+def test_absurd_times_are_damage(tmp_path: Path) -> None:
+    write_bars(tmp_path / "a.mp4", range(3), times=[0, 40, 2_000_040])
+    with pytest.raises(UnusableError, match="seems to last 2,000 s"):
+        numbers(tmp_path, "a", fps=10)
+
+
+def test_a_matroska_file_at_its_own_rate_keeps_its_last_frame(tmp_path: Path) -> None:
+    """It ends at 22/30 s, which Matroska rounds down to 733 ms."""
+    write_bars(tmp_path / "a.mkv", range(23), fps=30)
+    assert numbers(tmp_path, "a", fps=30) == list(range(23))
+
+
+def test_a_title_in_an_unknown_encoding_does_no_harm(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.avi"), "w") as file:
+        file.metadata["title"] = "Kueche"
+        track = file.add_stream("mpeg4", rate=5)
+        track.height, track.width, track.pix_fmt = 48, 64, "yuv420p"
+        file.mux(track.encode(av.VideoFrame.from_ndarray(bar_frame(9), format="rgb24").reformat(format="yuv420p")))
+        file.mux(track.encode(None))
+    content = (tmp_path / "a.avi").read_bytes()
+    (tmp_path / "a.avi").write_bytes(content.replace(b"Kueche", b"K\xfcche\0"))
+    assert b"K\xfcche" in (tmp_path / "a.avi").read_bytes() and numbers(tmp_path, "a") == [9]
+
+
+def test_a_damaged_frame_is_not_stored(tmp_path: Path) -> None:
+    write_bars(tmp_path / "a.mp4", range(20))
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    with av.open(str(tmp_path / "a.mp4")) as file:
+        packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
+    position, size = packets[7]
+    content[position + size // 2 : position + size] = bytes(size - size // 2)
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(UnusableError, match="damage"):
+        numbers(tmp_path, "a")
+
+
 def test_a_varying_frame_rate_is_sampled_by_the_times_of_the_frames(tmp_path: Path) -> None:
     times = [0, 40, 80, 500, 540, 1000, 1900]
     write_bars(tmp_path / "a.mp4", range(7), times=times)
@@ -214,6 +250,7 @@ def test_names_stay_apart_and_safe_and_lead_back_to_their_files(tmp_path: Path) 
 def test_hidden_files_and_loops_of_links_are_left_out(tmp_path: Path) -> None:
     write_bars(tmp_path / "in" / "deep" / "a.mp4", range(2))
     write_bars(tmp_path / "elsewhere" / "b.mp4", range(2))
+    write_bars(tmp_path / "outside.mp4", range(2))
     for hidden in (".hidden.mp4", ".cache/c.mp4", "._a.mp4"):
         write_bars(tmp_path / "in" / hidden, range(2))
     (tmp_path / "in" / "up").symlink_to(tmp_path / "in")

@@ -8,12 +8,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vqtool.data import Frames
-from vqtool.data.video import over_black
+from vqtool.data.video import MAX_PIXELS, over_black
 from vqtool.errors import DataError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-MAX_PIXELS = 1 << 26
-"""Of an image; a damaged header must not ask for all memory."""
 _NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 
 

@@ -11,11 +11,14 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vqtool.data import Frames
-from vqtool.data.video import DEFAULT_FPS, to_rgb
+from vqtool.data.video import DEFAULT_FPS, MAX_PIXELS, to_rgb
 from vqtool.errors import DataError
 
 ROUNDING_SECONDS = Fraction(2, 1000)
 """How far the length of a video may be off, since containers such as Matroska count whole milliseconds."""
+
+MAX_REPEATS = 10_000
+"""Of one frame, where the sampling rate is above the video's; a damaged time must not ask for millions."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,20 @@ def timed_frames(
 
 
 def nearest_frames(frames: Iterator[TimedFrame], fps: Fraction) -> Iterator[TimedFrame]:
-    """For each 1/fps seconds from the first frame to the last, the frame whose time is nearest (the earlier of two)."""
+    """For each 1/fps seconds from the first frame to the last, the frame whose time is nearest (the earlier of two).
+
+    Raises:
+        DataError: two frames lie absurdly far apart.
+    """
     before = next(frames, None)
     if before is None:
         return
     wanted = before.seconds
     for after in frames:
+        if (after.seconds - before.seconds) * fps > MAX_REPEATS:
+            raise DataError(
+                f"a frame seems to last {float(after.seconds - before.seconds):,.0f} s: its times are damaged"
+            )
         while 2 * wanted <= before.seconds + after.seconds:
             yield before
             wanted += 1 / fps
@@ -86,4 +97,6 @@ class _Load:
     def __call__(self) -> Frames:
         if self.frame.is_corrupt:
             raise DataError("a frame is damaged")
+        if self.frame.width * self.frame.height > MAX_PIXELS:
+            raise DataError(f"a frame claims {self.frame.width} x {self.frame.height} pixels")
         return to_rgb(self.frame, self.converter)

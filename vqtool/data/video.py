@@ -28,6 +28,9 @@ CRF = 18
 """x264's quality: visually lossless."""
 DEFAULT_FPS = 25.0
 BLOCK_FRAMES = 32
+BLOCK_BYTES = 1 << 26
+MAX_PIXELS = 1 << 26
+"""Of a frame; a damaged header must not ask for all memory."""
 PALETTE_PIXELS = 1 << 20
 """Pixels that a GIF's palette is drawn from."""
 
@@ -70,7 +73,8 @@ def open_container(stream: IO[bytes], containers: str = CONTAINERS) -> Iterator[
         DataError: as `open_track`.
     """
     try:
-        with av.open(stream, "r", options={"format_whitelist": containers}) as file:
+        # Titles and the like are often in no known encoding; nothing here reads them.
+        with av.open(stream, "r", metadata_errors="replace", options={"format_whitelist": containers}) as file:
             if not file.streams.video:
                 raise DataError("it has no video track")
             track = file.streams.video[0]
@@ -198,13 +202,15 @@ def resized_blocks(frames: Iterator[Frames], resize_block: Callable[[Frames], Fr
     Raises:
         DataError: no frame at all, or frames of different sizes.
     """
-    block = stack_frames(frames, BLOCK_FRAMES)
-    shape = block.shape[1:]
-    while True:
-        yield resize_block(block) if resize_block else block
-        first = next(frames, None)
-        if first is None:
-            return
+    first = next(frames, None)
+    if first is None:
+        raise DataError("it has no frame")
+    shape = first.shape
+    # A block of large frames must not take all memory.
+    num_frames = min(max(BLOCK_BYTES // first.nbytes, 1), BLOCK_FRAMES)
+    while first is not None:
         if first.shape != shape:
             raise DataError("its frames change their size")
-        block = stack_frames(chain([first], frames), BLOCK_FRAMES)
+        block = stack_frames(chain([first], frames), num_frames)
+        yield resize_block(block) if resize_block else block
+        first = next(frames, None)
