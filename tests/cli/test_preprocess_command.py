@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from vqtool.cli.app import app
+from vqtool.data.video import write_video
 from vqtool.errors import VqtoolError
 
 SMALL = Path(__file__).resolve().parents[1] / "files" / "robonet_sim_small" / "hdf5"
@@ -68,13 +70,15 @@ def test_json_settings_and_flags_that_win_over_them(tmp_path: Path) -> None:
 def test_a_mistake_is_one_line_without_traceback(tmp_path: Path) -> None:
     result = run("preprocess", "--input", str(tmp_path), "--output", str(tmp_path / "store"))
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.count("\n") == 1 and result.stderr.startswith(f"error: no .hdf5 file in {tmp_path}")
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith(f"error: cannot tell what {tmp_path} holds")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["preprocess", "--source", "bair"], "'robonet' or 'synthetic'"),
+        (["preprocess", "--source", "bair"], "'auto', 'robonet', 'videos', 'lerobot' or 'synthetic'"),
+        (["preprocess", "--fit", "stretch"], "'squash', 'crop' or 'pad'"),
+        (["preprocess", "--input", str(SMALL), "--stride", "2"], "setting of --source videos; this source is robonet"),
         (["preprocess", "--size", "4"], "greater than or equal to 8"),
         (["preprocess", "--input", str(SMALL)], "256 val and 256 test trajectories leave none for training"),
         (["data", "info", "/nowhere"], "no frame store /nowhere"),
@@ -88,6 +92,22 @@ def test_mistakes_are_explained(
     assert isinstance(result.exception, VqtoolError)
     assert message in str(result.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_videos_are_recognised_and_the_flags_arrive_in_the_store(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("one", "two", "three"):
+        write_video(tmp_path / "in" / f"{name}.mp4", np.zeros((30, 16, 24, 3), np.uint8), fps=10)
+    store = tmp_path / "store"
+    flags = ["--fps", "5", "--stride", "2", "--max-frames", "6", "--fit", "pad", "--min-frames", "6", "--workers", "1"]
+    result = run("preprocess", "--input", str(tmp_path / "in"), "--output", str(store), *SPLITS, *flags)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith(f"{tmp_path}/in: taken as --source videos: one.mp4 is a video file\n")
+    info = json.loads((store / "dataset.json").read_bytes())
+    assert info["settings"] == {"fit": "pad", "fps": 5.0, "stride": 2, "max_frames": 6}
+    assert info["source"] == "videos" and info["splits"]["train"]["frames"] == 6
+    shown = run("data", "info", str(store)).stdout
+    assert "fit pad, fps 5.0, stride 2, max_frames 6" in shown
 
 
 def test_help_shows_examples() -> None:

@@ -57,8 +57,10 @@ def _skip_lines(skipped: tuple[Skipped, ...]) -> list[str]:
 
 def _facts(info: StoreInfo) -> list[str]:
     num_bytes = sum(shard.frames for shard in info.shards) * info.size * info.size * 3
+    settings = ", ".join(f"{name} {value}" for name, value in info.settings.items())
     return [
         f"source     {info.source}, seed {info.seed}, at least {info.min_frames} frames, vqtool {info.vqtool_version}",
+        *([f"frames     {settings}"] if settings else []),
         f"shards     {len(info.shards)}, {num_bytes / 1e9:,.2f} GB of frames",
         f"train mean {' '.join(f'{value:.4f}' for value in info.mean)} (R G B in 0..1)",
         f"train std  {' '.join(f'{value:.4f}' for value in info.std)}",

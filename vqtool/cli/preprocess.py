@@ -18,6 +18,12 @@ vqtool preprocess --input robonet/hdf5 --output data/robonet64
 
 vqtool preprocess --input my_hdf5 --output data/mine --val 12 --test 12
 
+vqtool preprocess --input clips --fps 10 --max-frames 300 --fit crop --output data/clips64 --val 12 --test 12
+
+vqtool preprocess --source videos --input rig --cameras subfolder --stride 2 --output data/rig64 --val 12 --test 12
+
+vqtool preprocess --source lerobot --input my_dataset --fit pad --output data/lerobot64 --val 12 --test 12
+
 vqtool preprocess --source synthetic --output data/synthetic64 --limit 40 --val 4 --test 4
 
 All cameras of a trajectory go to the same split. Files that cannot be used are skipped, counted and listed with the
@@ -27,7 +33,11 @@ reason in dataset.json."""
 def preprocess(
     config: options.Config = None,
     source: Annotated[
-        str | None, typer.Option(metavar="robonet|synthetic", help="Kind of the raw videos; synthetic draws its own.")
+        str | None,
+        typer.Option(
+            metavar="auto|robonet|videos|lerobot|synthetic",
+            help="Kind of the raw videos; auto, the default, looks at the input; synthetic draws its own.",
+        ),
     ] = None,
     input_: Annotated[
         Path | None, typer.Option("--input", metavar="DIR", help="Folder of the raw videos; default data/hdf5.")
@@ -36,6 +46,27 @@ def preprocess(
         Path | None, typer.Option(metavar="STORE", help="Frame store to write; default data/robonet64.")
     ] = None,
     size: Annotated[int | None, typer.Option(help="Height and width of a stored frame, pixels; default 64.")] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="squash|crop|pad",
+            help="Frame to square: change the aspect ratio (default), cut to the centre, or add black bars.",
+        ),
+    ] = None,
+    cameras: Annotated[
+        str | None,
+        typer.Option(
+            metavar="single|subfolder",
+            help="videos: a file is a trajectory (default), or a camera of the trajectory that its folder is.",
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="videos: sample at this rate, frames/s; default all frames.")
+    ] = None,
+    stride: Annotated[int | None, typer.Option(help="videos: take every n-th frame; default 1.")] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(help="videos: take at most this many frames of each; default all.")
+    ] = None,
     min_frames: Annotated[int | None, typer.Option(help="Skip videos with fewer usable frames; default 12.")] = None,
     val: Annotated[int | None, typer.Option(help="Number of validation trajectories; default 256.")] = None,
     test: Annotated[int | None, typer.Option(help="Number of test trajectories; default 256.")] = None,
@@ -47,8 +78,9 @@ def preprocess(
     debug: options.Debug = False,
 ) -> None:
     """Turn raw robot videos into a frame store to train on."""
-    from vqtool.cli.console import progress
+    from vqtool.cli.console import log_warnings, progress, stderr_line
     from vqtool.core.config_file import load_config
+    from vqtool.data.sources import resolve_source
     from vqtool.preprocessing.pipeline import preprocess as run
 
     flags = options.overrides(
@@ -57,6 +89,11 @@ def preprocess(
         preprocess__input=str(input_) if input_ else None,
         preprocess__output=str(output) if output else None,
         preprocess__size=size,
+        preprocess__fit=fit,
+        preprocess__cameras=cameras,
+        preprocess__fps=fps,
+        preprocess__stride=stride,
+        preprocess__max_frames=max_frames,
         preprocess__min_frames=min_frames,
         preprocess__val=val,
         preprocess__test=test,
@@ -64,7 +101,11 @@ def preprocess(
         preprocess__workers=workers,
         preprocess__limit=limit,
     )
-    settings = load_config(config, flags).preprocess
+    log_warnings()
+    given = load_config(config, flags).preprocess
+    settings, reason = resolve_source(given)
+    if given.source == "auto":
+        stderr_line(f"{settings.input}: taken as --source {settings.source}: {reason}")
     with progress("preprocessing", "trajectories") as advance:
         summary = run(settings, advance)
     _print(summary, json_)

@@ -6,7 +6,7 @@ which is written last: a folder without it is incomplete.
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -81,7 +81,8 @@ class StoreInfo:
     """`dataset.json`.
 
     `size` is the height and width of a frame in pixels; `mean` and `std` are those of the train split's channels
-    (R, G, B) in [0, 1]; `source` is the kind of the raw videos; `state_dim` and `action_dim` the widest of any clip.
+    (R, G, B) in [0, 1]; `source` is the kind of the raw videos; `state_dim` and `action_dim` the widest of any clip;
+    `settings` what else decided on the frames: `fit`, and `cameras`, `fps`, `stride`, `max_frames` where they were set.
     """
 
     version: int
@@ -99,6 +100,7 @@ class StoreInfo:
     shards: tuple[Shard, ...]
     clips_sha256: str
     skipped: tuple[Skipped, ...]
+    settings: dict[str, str | int | float] = field(default_factory=dict)
 
 
 class FrameStore:

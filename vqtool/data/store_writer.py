@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -62,6 +62,7 @@ class Origin:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     skipped: Sequence[Skipped]
+    settings: dict[str, str | int | float] = field(default_factory=dict)
 
 
 class StoreWriter:
@@ -146,7 +147,7 @@ class StoreWriter:
             action_dim=action_dim,
             shards=shards,
             clips_sha256=hashlib.sha256(index).hexdigest(),
-            **{field.name: getattr(origin, field.name) for field in fields(origin)},
+            **{part.name: getattr(origin, part.name) for part in fields(origin)},
         )
         write_atomic(self.path / DATASET_FILE, json.dumps(asdict(info), indent=2) + "\n")
         return info
@@ -211,7 +212,7 @@ def _remove_leftovers(path: Path) -> None:
 def _clips_csv(clips: Sequence[Clip]) -> bytes:
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(field.name for field in fields(Clip))
+    rows.writerow(column.name for column in fields(Clip))
     rows.writerows(astuple(clip) for clip in clips)
     return text.getvalue().encode()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqtool.core.config import PreprocessConfig
-from vqtool.data.sources import open_source
+from vqtool.data.sources import open_source, recorded_settings, resolve_source
 from vqtool.data.store import Skipped, StoreInfo
 from vqtool.data.store_writer import Origin, StoreWriter, Video
 from vqtool.errors import DataError
@@ -53,12 +53,16 @@ def preprocess(config: PreprocessConfig, advance: Advance | None = None) -> Summ
         VqtoolError: no space left, or the output cannot be written.
     """
     started = time.monotonic()
+    config = resolve_source(config)[0]
     source = open_source(config)
     origins = source.trajectories()
     names = ranked(origins, config.seed)[: config.limit or None]
     _check_splits(config, len(names), "trajectories")
     with StoreWriter(Path(config.output), config.size) as writer:
-        tasks = [Task(source, name, origins[name], config.size, config.min_frames, writer.max_frames) for name in names]
+        tasks = [
+            Task(source, name, origins[name], config.size, config.min_frames, writer.max_frames, config.fit)
+            for name in names
+        ]
         with closing(_results(tasks, config.workers)) as results:
             sums, skipped = _store_all(results, len(tasks), writer, config, advance)
         _check_usable(config, len(tasks) - len(skipped), skipped)
@@ -71,6 +75,7 @@ def preprocess(config: PreprocessConfig, advance: Advance | None = None) -> Summ
                 mean=sums.mean(),
                 std=sums.std(),
                 skipped=tuple(skipped),
+                settings=recorded_settings(config),
             )
         )
     return Summary(writer.path, info, time.monotonic() - started)

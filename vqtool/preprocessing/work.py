@@ -4,8 +4,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from vqtool.data import Frames
-from vqtool.data.resize import resize
+from vqtool.data.resize import Fit, resize_square
 from vqtool.data.sources.base import Source, Trajectory, UnusableError
 from vqtool.data.store import Skipped
 from vqtool.preprocessing.statistics import ChannelSums, channel_sums
@@ -15,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """One trajectory to process: its name and origin in `source`, the size of a stored frame, and length limits."""
+    """One trajectory to process: its name and origin in `source`, the size of a stored frame, length limits, fit."""
 
     source: Source
     name: str
@@ -23,6 +22,7 @@ class Task:
     size: int
     min_frames: int
     max_frames: int
+    fit: Fit = "squash"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Processed:
 def process(task: Task) -> Processed | Skipped:
     """Read and resize one trajectory; whatever is wrong with its data becomes a `Skipped`, never an exception."""
     try:
-        trajectory = task.source.read(task.name, partial(_shrink, size=task.size), task.min_frames)
+        trajectory = task.source.read(task.name, partial(resize_square, size=task.size, fit=task.fit), task.min_frames)
     except UnusableError as error:
         return Skipped(task.name, task.origin, error.kind, error.reason)
     except Exception as error:
@@ -50,7 +50,3 @@ def process(task: Task) -> Processed | Skipped:
         return Skipped(task.name, task.origin, "too long", f"{length} frames; a shard holds {task.max_frames}")
     sums = sum((channel_sums(frames) for frames in trajectory.videos.values()), start=ChannelSums())
     return Processed(task.name, task.origin, trajectory, sums)
-
-
-def _shrink(frames: Frames, size: int) -> Frames:
-    return resize(frames, size, size)
