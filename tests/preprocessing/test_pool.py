@@ -1,15 +1,17 @@
-"""Worker processes: ordered results, a bounded number under way, and a death that is reported."""
+"""Worker processes: ordered results, a bounded number under way, and deaths that cost one task each."""
 
+import ctypes
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from vqtool.errors import DataError
-from vqtool.preprocessing.pool import map_ordered, process_pool
+from vqtool.preprocessing.pool import Death, map_ordered, process_pool, within
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,57 @@ def square(task: Number) -> int:
     return task.value**2
 
 
+@dataclass(frozen=True)
+class Once:
+    value: int
+    folder: str
+
+    @property
+    def name(self) -> str:
+        return f"task{self.value}"
+
+
 def square_or_die(task: Number) -> int:
-    if task.value == 3:
+    """3 segfaults, 11 aborts, 12 is killed, 19 exits."""
+    match task.value:
+        case 3:
+            ctypes.string_at(1)
+        case 11:
+            os.abort()
+        case 12:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 19:
+            os._exit(0)
+    return task.value**2
+
+
+DEATHS = (-1, -1, -1, -1)
+
+
+def note(task: Number, death: Death) -> int:
+    """-1 for a crash, -2 for a time-out."""
+    return -1 if death == "crashed" else -2
+
+
+def die_once(task: Once) -> int:
+    mark = Path(task.folder) / str(task.value)
+    if task.value == 5 and not mark.exists():
+        mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return task.value
+
+
+def square_or_hang(task: Number) -> int:
+    if task.value == 2:
+        libc = ctypes.PyDLL(None)  # keeps the interpreter's lock, as a decoder in C may
+        libc.pause()
     return task.value**2
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
-    with process_pool(2) as executor:
-        tasks = [Number(value) for value in range(20)]
-        assert list(map_ordered(executor, square, tasks, in_flight=5)) == [value**2 for value in range(20)]
+    tasks = [Number(value) for value in range(20)]
+    results = map_ordered(partial(process_pool, 2), square, tasks, in_flight=5, give_up=note)
+    assert list(results) == [value**2 for value in range(20)]
 
 
 def test_no_more_tasks_are_taken_than_may_be_in_flight() -> None:
@@ -45,13 +88,30 @@ def test_no_more_tasks_are_taken_than_may_be_in_flight() -> None:
             taken.append(value)
             yield Number(value)
 
-    with ThreadPoolExecutor(2) as executor:
-        results = map_ordered(executor, square, tasks(), in_flight=4)
-        for done in range(1, 20):
-            next(results)
-            assert len(taken) == done + 3
+    results = map_ordered(partial(ThreadPoolExecutor, 2), square, tasks(), in_flight=4, give_up=note)
+    for done in range(1, 20):
+        next(results)
+        assert len(taken) == done + 3
 
 
-def test_a_worker_that_dies_is_reported_with_what_it_may_have_read() -> None:
-    with process_pool(2) as executor, pytest.raises(DataError, match=r"a worker process died .*task3.*--workers"):
-        list(map_ordered(executor, square_or_die, [Number(value) for value in range(20)], in_flight=4))
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_only_the_task_that_kills_its_worker_is_given_up(num_workers: int) -> None:
+    tasks = [Number(value) for value in range(20)]
+    results = map_ordered(partial(process_pool, num_workers), square_or_die, tasks, in_flight=6, give_up=note)
+    expected = [value**2 for value in range(20)]
+    expected[3], expected[11], expected[12], expected[19] = DEATHS
+    assert list(results) == expected
+
+
+def test_a_task_that_dies_only_beside_others_has_its_result(tmp_path: Path) -> None:
+    """As when memory runs out: the second try, alone, succeeds."""
+    tasks = [Once(value, str(tmp_path)) for value in range(8)]
+    results = map_ordered(partial(process_pool, 2), die_once, tasks, in_flight=6, give_up=note)
+    assert list(results) == list(range(8))
+
+
+def test_what_hangs_outside_of_python_is_ended_and_given_up() -> None:
+    tasks = [Number(value) for value in range(6)]
+    function = partial(within, 0.3, square_or_hang)
+    results = map_ordered(partial(process_pool, 2), function, tasks, in_flight=6, give_up=note)
+    assert list(results) == [0, 1, -2, 9, 16, 25]
