@@ -1,7 +1,7 @@
 """Video files: reading MP4, MKV, WebM, AVI, MOV and GIF; writing MP4, GIF and PNG."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain, islice
@@ -27,6 +27,8 @@ CRF = 18
 """x264's quality: visually lossless."""
 DEFAULT_FPS = 25.0
 BLOCK_FRAMES = 32
+MAX_PIXELS = 1 << 26
+"""Of a frame; a damaged header must not ask for all memory."""
 PALETTE_PIXELS = 1 << 20
 """Pixels that a GIF's palette is drawn from."""
 
@@ -41,7 +43,7 @@ def read_video(path: Path, size: int | None = None, max_frames: int | None = Non
     """
     try:
         with path.open("rb") as stream, open_track(stream) as (fps, frames):
-            blocks = list(_blocks(islice(frames, max_frames), size))
+            blocks = [_square(block, size) for block in _blocks(islice(frames, max_frames))]
     except OSError as error:
         raise DataError(f"cannot read video {path}: {error.strerror or error}") from error
     except DataError as error:
@@ -62,6 +64,7 @@ def open_track(stream: IO[bytes], containers: str = CONTAINERS) -> Iterator[tupl
                 raise DataError("it has no video track")
             track = file.streams.video[0]
             track.thread_count = 1
+            track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             yield float(track.average_rate or DEFAULT_FPS), _decode(file, track)
     except av.error.FFmpegError as error:
         raise DataError(f"not a video that can be decoded ({error.strerror})") from error
@@ -85,6 +88,16 @@ def stack_frames(frames: Iterable[Frames], max_frames: int) -> Frames:
     if stacked is None:
         raise DataError("it has no frame")
     return stacked[:count]
+
+
+def stack_resized(frames: Iterable[Frames], max_frames: int, resize_block: Callable[[Frames], Frames]) -> Frames:
+    """The first `max_frames` frames (H, W, 3), or as many as there are, resized; a block at a time is held as it was.
+
+    Raises:
+        DataError: no frame at all, or frames of different sizes.
+    """
+    blocks = [resize_block(block) for block in _blocks(islice(frames, max_frames))]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def write_video(path: Path, frames: Frames, fps: float) -> None:
@@ -157,15 +170,19 @@ def _decode(file: InputContainer, track: VideoStream) -> Iterator[Frames]:
         yield np.asarray(converter.reformat(frame, format="rgb24", threads=1).to_ndarray(), dtype=np.uint8)
 
 
-def _blocks(frames: Iterator[Frames], size: int | None) -> Iterator[Frames]:
-    """At least one block of stacked frames, resized."""
+def _square(frames: Frames, size: int | None) -> Frames:
+    return frames if size is None else resize(frames, size, size)
+
+
+def _blocks(frames: Iterator[Frames]) -> Iterator[Frames]:
+    """At least one block of stacked frames."""
     block = stack_frames(frames, BLOCK_FRAMES)
     shape = block.shape[1:]
     while True:
-        yield block if size is None else resize(block, size, size)
+        yield block
         first = next(frames, None)
         if first is None:
             return
         if first.shape != shape:
-            raise DataError("its frames change their size")
+            raise DataError("a frame has another size than the first")
         block = stack_frames(chain([first], frames), BLOCK_FRAMES)
