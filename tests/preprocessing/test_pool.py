@@ -3,6 +3,8 @@
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -115,3 +117,18 @@ def test_what_hangs_outside_of_python_is_ended_and_given_up() -> None:
     function = partial(within, 0.3, square_or_hang)
     results = map_ordered(partial(process_pool, 2), function, tasks, in_flight=6, give_up=note)
     assert list(results) == [0, 1, -2, 9, 16, 25]
+
+
+def test_workers_that_cannot_even_start_are_an_error_and_no_fault_of_a_file(small_folder: Path, tmp_path: Path) -> None:
+    """A script without the usual guard: every worker runs it again and fails."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from vqtool.core.config import PreprocessConfig\n"
+        "from vqtool.preprocessing.pipeline import preprocess\n"
+        f"paths = {{'input': {str(small_folder)!r}, 'output': {str(tmp_path / 'store')!r}}}\n"
+        "preprocess(PreprocessConfig(**paths, val=1, test=1))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, env=environment)
+    assert "DataError: worker processes cannot start" in result.stderr
+    assert not (tmp_path / "store" / "dataset.json").exists()

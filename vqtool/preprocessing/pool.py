@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from typing import Literal, Protocol, TypeVar
 
+from vqtool.errors import DataError
+
 logger = logging.getLogger(__name__)
 
 Death = Literal["crashed", "timed out"]
@@ -91,16 +93,27 @@ def map_ordered(
 
 
 def run_alone(function: Callable[[Task], Result], task: Task, give_up: Callable[[Task, Death], Result]) -> Result:
-    """`function(task)` in a process that does nothing else; where that dies, the result of `give_up`."""
+    """`function(task)` in a process that does nothing else; where that dies, the result of `give_up`.
+
+    Raises:
+        DataError: the process died before it came to the task, so that no task is to blame.
+    """
     context = _context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, function, task), daemon=True)
     process.start()
     sender.close()
+    started = False
     try:
+        started = receiver.recv()
         result: Result = receiver.recv()
-    except (EOFError, OSError):
+    except (EOFError, OSError) as error:
         process.join()
+        if not started:
+            raise DataError(
+                f"worker processes cannot start (exit code {process.exitcode}): free memory or set --workers lower; "
+                "a script that calls preprocess does so below if __name__ == '__main__'"
+            ) from error
         death: Death = "timed out" if process.exitcode == -signal.SIGALRM else "crashed"
         logger.info("%s: the process that read it ended with code %s", task.name, process.exitcode)
         return give_up(task, death)
@@ -138,6 +151,7 @@ def _settle(
 
 def _answer(sender: Connection, function: Callable[[Task], Result], task: Task) -> None:
     _start_worker()
+    sender.send(True)
     sender.send(function(task))
 
 
