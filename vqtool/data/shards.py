@@ -74,13 +74,10 @@ class ShardWriter:
         self.end = end or ShardEnd()
         self._size = size
         self._descriptors: list[int] = []
-        for file, num_bytes in self.end.file_bytes(number, size).items():
-            descriptor = os.open(folder / file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            self._descriptors.append(descriptor)
-            os.ftruncate(descriptor, num_bytes)
-            os.lseek(descriptor, num_bytes, os.SEEK_SET)
+        for file in self.end.file_bytes(number, size):
+            self._descriptors.append(os.open(folder / file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         os.pwrite(self._descriptors[0], _header(0, size), 0)
-        os.lseek(self._descriptors[0], frames_file_bytes(self.end.num_frames, size), os.SEEK_SET)
+        self._cut()
 
     def append(self, frames: Frames, states: Rows, actions: Rows) -> int:
         """Append uint8 frames (T, size, size, 3), states (T, S), actions (T, A); returns the first frame's position."""
@@ -89,11 +86,23 @@ class ShardWriter:
         if not len(frames) == len(states) == len(actions):
             raise ValueError(f"{len(frames)} frames, {len(states)} states and {len(actions)} actions differ in length")
         contents = _bytes(frames), _bytes(_float32(states)), _bytes(_float32(actions))
-        for descriptor, content in zip(self._descriptors, contents, strict=True):
-            write_all(descriptor, content)
+        try:
+            for descriptor, content in zip(self._descriptors, contents, strict=True):
+                write_all(descriptor, content)
+        except OSError:
+            # On a full disk a part of a video would take the room that the journal needs.
+            self._cut()
+            raise
         start = self.end.num_frames
         self.end = self.end.plus(len(frames), states.shape[1], actions.shape[1])
         return start
+
+    def _cut(self) -> None:
+        for descriptor, num_bytes in zip(
+            self._descriptors, self.end.file_bytes(self.number, self._size).values(), strict=True
+        ):
+            os.ftruncate(descriptor, num_bytes)
+            os.lseek(descriptor, num_bytes, os.SEEK_SET)
 
     def sync(self) -> None:
         """Push what was appended to the disk."""
