@@ -312,3 +312,33 @@ def test_links_to_other_files_are_not_followed(originals: Path, tmp_path: Path, 
         file[path] = h5py.ExternalLink(str(originals / "target.h5"), f"/{path}")
     with pytest.raises(UnusableError, match="is a link"):
         RobonetSource(tmp_path).read("mp4", shrink, 1)
+
+
+@pytest.mark.parametrize("mutation", [store_outside, virtual])
+@pytest.mark.parametrize("seed", range(8))
+def test_values_kept_in_other_files_are_not_read(
+    originals: Path, tmp_path: Path, mutation: Mutation, seed: int
+) -> None:
+    shutil.copy(originals / "mp4.hdf5", tmp_path)
+    with h5py.File(tmp_path / "mp4.hdf5", "r+") as file:
+        mutation(file, np.random.default_rng(seed), originals)
+    with pytest.raises(UnusableError, match="in another file"):
+        RobonetSource(tmp_path).read("mp4", shrink, 1)
+
+
+def test_claims_of_terabytes_are_not_believed(originals: Path, tmp_path: Path, bounded_memory: None) -> None:
+    for path, shape in (
+        ("env/state", (10**9, 3)),
+        ("env/state", (LENGTH, 10**9)),
+        ("env/cam0_video/frames", (10**12,)),
+    ):
+        for compression in (None, "gzip"):
+            shutil.copy(originals / "mp4.hdf5", tmp_path)
+            with h5py.File(tmp_path / "mp4.hdf5", "r+") as file:
+                attributes, dtype = dict(file[path].attrs), file[path].dtype
+                del file[path]
+                chunks = tuple(min(size, 1000) for size in shape)
+                made = file.create_dataset(path, shape, dtype, chunks=chunks, compression=compression)
+                made.attrs.update(attributes)
+            with pytest.raises(UnusableError, match="claims"):
+                RobonetSource(tmp_path).read("mp4", shrink, 1)

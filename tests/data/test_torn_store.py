@@ -138,3 +138,14 @@ def test_the_journal_never_runs_ahead_of_the_files(tmp_path: Path) -> None:
         writer.commit()
         store_one(writer, 1)
         assert (tmp_path / "store" / "journal.jsonl").read_bytes().count(b"\n") == 2
+
+
+def test_what_follows_a_torn_line_is_found_by_the_next_run(whole: dict[str, bytes], tmp_path: Path) -> None:
+    """Interrupted twice: the second run must not append behind the torn end of the first one's journal."""
+    path = tmp_path / "store"
+    write(path, 4)
+    journal = path / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-5])
+    assert write(path, 7) == 3
+    assert write(path) == 7
+    assert contents(path) == whole
