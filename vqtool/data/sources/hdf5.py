@@ -35,11 +35,15 @@ def dataset_at(parent: Any, path: str, file_bytes: int) -> Any:
     found = _item(parent, path)
     if not isinstance(found, h5py.Dataset) or not found.shape:
         raise UnusableError("foreign", f"not RoboNet's layout: {path} is no array")
-    if found.external or found.is_virtual:
+    # The low-level calls: a jpg file has a dataset a frame, and the friendly ones take as long as decoding it.
+    plan = found.id.get_create_plist()
+    if plan.get_external_count() or plan.get_layout() == h5py.h5d.VIRTUAL:
         raise UnusableError("foreign", f"{path} keeps its values in another file")
     stored = min(found.id.get_storage_size(), file_bytes)
-    compressed = found.id.get_create_plist().get_nfilters() > 0
-    claimed = max(found.nbytes, prod(found.chunks or (0,)) * found.dtype.itemsize)
+    claimed, compressed = found.nbytes, False
+    if plan.get_layout() == h5py.h5d.CHUNKED:
+        claimed = max(claimed, prod(plan.get_chunk()) * found.dtype.itemsize)
+        compressed = plan.get_nfilters() > 0
     if claimed > min(stored * (MAX_COMPRESSION if compressed else 1), MAX_PAYLOAD_BYTES):
         raise UnusableError("damaged", f"{path} claims {claimed:,} bytes, the file stores {stored:,} of them")
     return found
@@ -69,11 +73,11 @@ def _item(parent: Any, path: str) -> Any:
     for name in path.split("/"):
         if not isinstance(parent, h5py.Group):
             raise UnusableError("foreign", f"not RoboNet's layout: {parent.name} is no group")
-        # Even `name in parent` would follow a link.
-        link = parent.get(name, getlink=True)
-        if link is None:
+        # Even `name in parent` would follow a link; these do not.
+        links = parent.id.links
+        if not links.exists(name.encode()):
             raise KeyError(f"there is no {path} in {parent.name}")
-        if not isinstance(link, h5py.HardLink):
+        if links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
             raise UnusableError("foreign", f"{path} is a link")
         parent = parent[name]
     return parent
