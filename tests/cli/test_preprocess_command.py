@@ -1,6 +1,7 @@
 """`vqtool preprocess` and `vqtool data info` as a user types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,43 @@ def test_videos_are_recognised_and_the_flags_arrive_in_the_store(tmp_path: Path)
     assert info["source"] == "videos" and info["splits"]["train"]["frames"] == 6
     shown = run("data", "info", str(store)).stdout
     assert "fit pad, fps 5.0, stride 2, max_frames 6" in shown
+
+
+def test_a_test_list_reports_what_it_did_not_find(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("cmu_ur5e_traj1873.hdf5\nnobody_traj1.hdf5\n")
+    arguments = ["preprocess", "--input", str(SMALL), "--output", str(tmp_path / "store"), "--workers", "1"]
+    arguments += ["--val", "1", "--size", "16", "--test-list", str(tmp_path / "list.txt")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 names of the test list are unknown here, such as nobody_traj1.hdf5" in result.stdout
+    both = CliRunner().invoke(app, [*arguments, "--test", "3"])
+    assert isinstance(both.exception, VqtoolError) and "give one of the two" in str(both.exception)
+
+
+def test_strict_finishes_and_then_names_the_bad_files(tmp_path: Path) -> None:
+    shutil.copytree(SMALL, tmp_path / "files")
+    (tmp_path / "files" / "broken.hdf5").write_text("hello")
+    arguments = ["preprocess", "--input", str(tmp_path / "files"), "--output", str(tmp_path / "store"), "--size", "16"]
+    result = run(*arguments, *SPLITS, "--workers", "1", "--strict")
+    assert result.returncode == 1
+    assert "1 bad files were skipped:\n  broken.hdf5: not an HDF5 file" in result.stderr
+    assert "traj1274" not in result.stderr, "too short is what --min-frames asks for"
+    assert "skipped 2 of 7" in result.stdout
+    assert run("data", "verify", str(tmp_path / "store")).stdout == "5 files verified\n"
+
+
+def test_verify_names_each_altered_file(preprocessed: tuple[Path, str, str], tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(preprocessed[0], store)
+    for name in ("frames-00000.npy", "states-00000.npy"):
+        content = bytearray((store / name).read_bytes())
+        content[200] ^= 1
+        (store / name).write_bytes(content)
+    result = run("data", "verify", str(store))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "error: 2 files are not as written" in result.stderr
+    assert "\n  frames-00000.npy: its content was altered" in result.stderr
+    assert "\n  states-00000.npy: its content was altered" in result.stderr
 
 
 def test_help_shows_examples() -> None:

@@ -1,4 +1,4 @@
-"""`vqtool data`: look at a frame store."""
+"""`vqtool data`: look at a frame store, and check it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqtool.cli import options
 if TYPE_CHECKING:
     from vqtool.data.store import Skipped, StoreInfo
 
-app = typer.Typer(no_args_is_help=True, help="Look at frame stores.")
+app = typer.Typer(no_args_is_help=True, help="Look at frame stores, and check them.")
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="Folder that vqtool preprocess wrote.")]
 
 
@@ -31,6 +31,28 @@ def info(store: Store, json_: options.Json = False, debug: options.Debug = False
         return
     lines = [*describe(store, opened.info), *_facts(opened.info), f"robots     {', '.join(opened.robots)}"]
     typer.echo(printable("\n".join(lines)))
+
+
+VERIFY_EPILOG = """Examples: vqtool data verify data/robonet64; vqtool data verify data/robonet64 && vqtool train
+
+Reads every byte of the store: checksums of all shards and of clips.csv, and whether the index contradicts itself."""
+
+
+@app.command(epilog=VERIFY_EPILOG)
+def verify(store: Store, debug: options.Debug = False) -> None:
+    """Check every file of a frame store; exit 1 and name the files that were altered."""
+    from vqtool.cli.console import progress
+    from vqtool.data.verify import verify as run
+    from vqtool.errors import DataError
+
+    with progress("verifying", "files") as advance:
+        result = run(store, advance)
+    if result.problems:
+        lines = [f"  {problem.file}: {problem.detail}" for problem in result.problems]
+        noun = "file is" if len(lines) == 1 else "files are"
+        advice = f"restore from a copy, or remove {store} and preprocess again"
+        raise DataError("\n".join([f"{len(lines)} {noun} not as written in {store} ({advice}):", *lines]))
+    typer.echo(f"{result.num_files:,} files verified")
 
 
 def describe(path: Path, info: StoreInfo) -> list[str]:

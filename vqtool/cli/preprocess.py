@@ -12,6 +12,9 @@ from vqtool.cli import options
 if TYPE_CHECKING:
     from vqtool.preprocessing.pipeline import Summary
 
+MAX_NAMED = 100
+"""Bad files that --strict names."""
+
 EPILOG = """Examples:
 
 vqtool preprocess --input robonet/hdf5 --output data/robonet64
@@ -25,6 +28,14 @@ vqtool preprocess --source videos --input rig --cameras subfolder --stride 2 --o
 vqtool preprocess --source lerobot --input my_dataset --fit pad --output data/lerobot64 --val 12 --test 12
 
 vqtool preprocess --source synthetic --output data/synthetic64 --limit 40 --val 4 --test 4
+
+vqtool preprocess --input robonet/hdf5 --output data/robonet64 --test-list robonet_testset_filenames.txt --val 256
+
+vqtool preprocess --input robonet/hdf5 --output data/robonet64 --strict
+
+Killed, interrupted or out of space, the same command continues where it was, with any --workers, and makes the same
+bytes. --test-list takes a text file with one trajectory a line: with or without .hdf5 and folders before the name;
+blank lines and # comments are left out; these trajectories are the test split, and --val are drawn from the others.
 
 All cameras of a trajectory go to the same split. Files that cannot be used are skipped, counted and listed with the
 reason in dataset.json."""
@@ -70,9 +81,15 @@ def preprocess(
     min_frames: Annotated[int | None, typer.Option(help="Skip videos with fewer usable frames; default 12.")] = None,
     val: Annotated[int | None, typer.Option(help="Number of validation trajectories; default 256.")] = None,
     test: Annotated[int | None, typer.Option(help="Number of test trajectories; default 256.")] = None,
+    test_list: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File that names the test trajectories; instead of --test.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the split; default 23.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; default one a core.")] = None,
     limit: Annotated[int | None, typer.Option(help="Take this many trajectories, drawn by the seed.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 after finishing where a bad file was skipped; names them.")
+    ] = False,
     set_: options.Set = None,
     json_: options.Json = False,
     debug: options.Debug = False,
@@ -81,8 +98,11 @@ def preprocess(
     from vqtool.cli.console import log_warnings, progress, stderr_line
     from vqtool.core.config_file import load_config
     from vqtool.data.sources import resolve_source
+    from vqtool.errors import ConfigError
     from vqtool.preprocessing.pipeline import preprocess as run
 
+    if test is not None and test_list:
+        raise ConfigError("--test N draws the test split and --test-list names it: give one of the two")
     flags = options.overrides(
         set_,
         preprocess__source=source,
@@ -97,6 +117,7 @@ def preprocess(
         preprocess__min_frames=min_frames,
         preprocess__val=val,
         preprocess__test=test,
+        preprocess__test_list=str(test_list) if test_list else None,
         preprocess__seed=seed,
         preprocess__workers=workers,
         preprocess__limit=limit,
@@ -107,8 +128,23 @@ def preprocess(
     if given.source == "auto":
         stderr_line(f"{settings.input}: taken as --source {settings.source}: {reason}")
     with progress("preprocessing", "trajectories") as advance:
+        log_warnings()
         summary = run(settings, advance)
     _print(summary, json_)
+    if strict:
+        _refuse_skipped(summary)
+
+
+def _refuse_skipped(summary: Summary) -> None:
+    """What is too short was left out as --min-frames asks; everything else that was skipped is a bad file."""
+    from vqtool.errors import DataError
+
+    bad = [skip for skip in summary.info.skipped if skip.kind != "too short"]
+    if bad:
+        lines = [f"  {skip.source}: {skip.reason}" for skip in bad[:MAX_NAMED]]
+        more = [f"  and {len(bad) - MAX_NAMED:,} more, see dataset.json"] if len(bad) > MAX_NAMED else []
+        text = "\n".join([f"--strict: the store is complete, but {len(bad):,} bad files were skipped:", *lines, *more])
+        raise DataError(text)
 
 
 def _print(summary: Summary, as_json: bool) -> None:
@@ -121,8 +157,12 @@ def _print(summary: Summary, as_json: bool) -> None:
         typer.echo(json.dumps(_record(summary), indent=2))
         return
     speed = f"{summary.seconds:,.1f} s, {summary.frames_per_second:,.0f} frames/s"
-    lines = [*describe(summary.path, summary.info), speed]
+    lines = [*describe(summary.path, summary.info), *_unknown_names(summary.unknown_test_names), speed]
     typer.echo(printable("\n".join(lines)))
+
+
+def _unknown_names(names: tuple[str, ...]) -> list[str]:
+    return [f"{len(names):,} names of the test list are unknown here, such as {names[0]}"] if names else []
 
 
 def _record(summary: Summary) -> dict[str, Any]:
@@ -134,6 +174,8 @@ def _record(summary: Summary) -> dict[str, Any]:
         "frames": summary.num_frames,
         "splits": info["splits"],
         "skipped": info["skipped"],
+        "unknown_test_names": summary.unknown_test_names,
+        "resumed_trajectories": summary.num_resumed,
         "seconds": round(summary.seconds, 3),
         "frames_per_second": round(summary.frames_per_second, 1),
     }

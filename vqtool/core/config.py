@@ -47,10 +47,14 @@ class PreprocessConfig(Section):
     max_frames: int = setting(0, "source videos: take at most this many frames of a video; 0 is all", ge=0)
     min_frames: Count = setting(12, "videos with fewer usable frames are skipped and counted")
     val: int = setting(256, "number of validation trajectories", ge=0)
-    test: int = setting(256, "number of test trajectories", ge=0)
+    test: int = setting(256, "number of test trajectories; unused where test_list names them", ge=0)
+    test_list: str = setting("", "file of the names of the test trajectories, one a line; empty is none")
     seed: int = setting(23, "seed of the split", ge=0)
     workers: int = setting(0, "number of worker processes; 0 is one a core", ge=0, le=1024)
     limit: int = setting(0, "number of trajectories to take, drawn by the seed; 0 is all", ge=0)
+    timeout_seconds: float = setting(
+        600.0, "a trajectory that takes longer to read is skipped, seconds", gt=0, le=86400
+    )
 
 
 class DataConfig(Section):

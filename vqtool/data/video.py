@@ -78,7 +78,10 @@ def open_container(stream: IO[bytes], containers: str = CONTAINERS) -> Iterator[
             if not file.streams.video:
                 raise DataError("it has no video track")
             track = file.streams.video[0]
+            if track.codec_context is None:
+                raise DataError("there is no decoder for its video track")
             track.thread_count = 1
+            track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             yield file, track
     except av.error.FFmpegError as error:
         raise DataError(f"not a video that can be decoded ({error.strerror})") from error
@@ -102,6 +105,16 @@ def stack_frames(frames: Iterable[Frames], max_frames: int) -> Frames:
     if stacked is None:
         raise DataError("it has no frame")
     return stacked[:count]
+
+
+def stack_resized(frames: Iterable[Frames], max_frames: int, resize_block: Callable[[Frames], Frames]) -> Frames:
+    """The first `max_frames` frames (H, W, 3), or as many as there are, resized; a block at a time is held as it was.
+
+    Raises:
+        DataError: no frame at all, or frames of different sizes.
+    """
+    blocks = list(resized_blocks(islice(frames, max_frames), resize_block))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def write_video(path: Path, frames: Frames, fps: float) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from vqtool.data.resize import Fit, resize_square
 from vqtool.data.sources.base import Source, Trajectory, UnusableError
 from vqtool.data.store import Skipped
+from vqtool.preprocessing.pool import Death
 from vqtool.preprocessing.statistics import ChannelSums, channel_sums
 
 logger = logging.getLogger(__name__)
@@ -50,3 +51,9 @@ def process(task: Task) -> Processed | Skipped:
         return Skipped(task.name, task.origin, "too long", f"{length} frames; a shard holds {task.max_frames}")
     sums = sum((channel_sums(frames) for frames in trajectory.videos.values()), start=ChannelSums())
     return Processed(task.name, task.origin, trajectory, sums)
+
+
+def give_up(seconds: float, task: Task, death: Death) -> Skipped:
+    """What becomes of a trajectory whose reading killed the process that did it, or took longer than `seconds`."""
+    reason = f"not read within {seconds:g} s" if death == "timed out" else "the process that decoded it died"
+    return Skipped(task.name, task.origin, death, reason)
