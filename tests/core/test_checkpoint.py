@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,22 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, config: Config) ->
     unsaveable = {"socket": open(os.devnull)}  # noqa: SIM115, PTH123
     with pytest.raises((TypeError, pickle.PicklingError)):
         save_checkpoint(tmp_path / "new", VQVAE(config.model).state_dict(), config, unsaveable)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("share_of_model", [0.5, 1.5])
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, config: Config, share_of_model: float) -> None:
+    """A limit on the size of files, hit while the model or the larger training state is written."""
+    weights = VQVAE(config.model).state_dict()
+    num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    copies = {name: tensor.clone() for name, tensor in weights.items()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(num_bytes * share_of_model), limits[1]))
+    try:
+        with pytest.raises(VqtoolError, match=r"cannot write .*new: "):
+            save_checkpoint(tmp_path / "new", weights, config, {"model": weights, "average": copies})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
 
 

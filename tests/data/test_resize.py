@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vqtool.data.resize import resize
+from vqtool.data.resize import resize, resize_square
 
 
 def reference(frames: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -58,3 +58,51 @@ def test_frames_in_any_memory_order_give_the_same() -> None:
     frames = np.random.default_rng(4).integers(0, 256, (2, 60, 50, 3), dtype=np.uint8)
     flipped = frames[:, ::-1, :, ::-1]
     np.testing.assert_array_equal(resize(flipped, 16, 16), resize(np.ascontiguousarray(flipped), 16, 16))
+
+
+def random_frames(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("old", "rows", "columns"),
+    [
+        ((48, 64), (0, 48), (8, 56)),
+        ((64, 48), (8, 56), (0, 48)),
+        ((240, 320), (0, 240), (40, 280)),
+        ((5, 8), (0, 5), (1, 6)),
+        ((9, 9), (0, 9), (0, 9)),
+    ],
+)
+def test_crop_is_the_square_at_the_centre(
+    old: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    frames = random_frames(*old)
+    cut = np.ascontiguousarray(frames[:, slice(*rows), slice(*columns)])
+    assert largest_difference(resize_square(frames, 32, "crop"), reference(cut, 32, 32)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("old", "rows", "columns"),
+    [
+        ((48, 64), (8, 56), (0, 64)),
+        ((64, 48), (0, 64), (8, 56)),
+        ((272, 640), (18, 45), (0, 64)),
+        ((277, 640), (18, 46), (0, 64)),
+        ((7, 7), (0, 64), (0, 64)),
+        ((1, 900), (31, 32), (0, 64)),
+    ],
+)
+def test_pad_keeps_the_aspect_ratio_between_black_bars(
+    old: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    frames = random_frames(*old)
+    expected = np.zeros((2, 64, 64, 3), dtype=np.uint8)
+    height, width = rows[1] - rows[0], columns[1] - columns[0]
+    expected[:, slice(*rows), slice(*columns)] = reference(frames, height, width)
+    assert largest_difference(resize_square(frames, 64, "pad"), expected) <= 1
+
+
+def test_squash_is_plain_resizing() -> None:
+    frames = random_frames(30, 50)
+    np.testing.assert_array_equal(resize_square(frames, 32, "squash"), resize(frames, 32, 32))

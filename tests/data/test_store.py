@@ -119,7 +119,7 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     process = multiprocessing.get_context("fork").Process(target=_write_and_be_killed, args=(path,))
     process.start()
     process.join()
-    assert len(list(path.iterdir())) == 4
+    assert len(list(path.iterdir())) == 6
     with StoreWriter(path, SIZE) as writer:
         assert [file.name for file in path.iterdir()] == ["unfinished.json"]
         writer.add(numbered_video("b", "cam0", 4, 0), "train")

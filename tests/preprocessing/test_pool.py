@@ -1,15 +1,19 @@
-"""Worker processes: ordered results, a bounded number under way, and a death that is reported."""
+"""Worker processes: ordered results, a bounded number under way, and deaths that cost one task each."""
 
+import ctypes
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from vqtool.errors import DataError
-from vqtool.preprocessing.pool import map_ordered, process_pool
+from vqtool.preprocessing.pool import Death, map_ordered, process_pool, within
 
 
 @dataclass(frozen=True)
@@ -25,16 +29,57 @@ def square(task: Number) -> int:
     return task.value**2
 
 
+@dataclass(frozen=True)
+class Once:
+    value: int
+    folder: str
+
+    @property
+    def name(self) -> str:
+        return f"task{self.value}"
+
+
 def square_or_die(task: Number) -> int:
-    if task.value == 3:
+    """3 segfaults, 11 aborts, 12 is killed, 19 exits."""
+    match task.value:
+        case 3:
+            ctypes.string_at(1)
+        case 11:
+            os.abort()
+        case 12:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 19:
+            os._exit(0)
+    return task.value**2
+
+
+DEATHS = (-1, -1, -1, -1)
+
+
+def note(task: Number, death: Death) -> int:
+    """-1 for a crash, -2 for a time-out."""
+    return -1 if death == "crashed" else -2
+
+
+def die_once(task: Once) -> int:
+    mark = Path(task.folder) / str(task.value)
+    if task.value == 5 and not mark.exists():
+        mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return task.value
+
+
+def square_or_hang(task: Number) -> int:
+    if task.value == 2:
+        libc = ctypes.PyDLL(None)  # keeps the interpreter's lock, as a decoder in C may
+        libc.pause()
     return task.value**2
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
-    with process_pool(2) as executor:
-        tasks = [Number(value) for value in range(20)]
-        assert list(map_ordered(executor, square, tasks, in_flight=5)) == [value**2 for value in range(20)]
+    tasks = [Number(value) for value in range(20)]
+    results = map_ordered(partial(process_pool, 2), square, tasks, in_flight=5, give_up=note)
+    assert list(results) == [value**2 for value in range(20)]
 
 
 def test_no_more_tasks_are_taken_than_may_be_in_flight() -> None:
@@ -45,13 +90,45 @@ def test_no_more_tasks_are_taken_than_may_be_in_flight() -> None:
             taken.append(value)
             yield Number(value)
 
-    with ThreadPoolExecutor(2) as executor:
-        results = map_ordered(executor, square, tasks(), in_flight=4)
-        for done in range(1, 20):
-            next(results)
-            assert len(taken) == done + 3
+    results = map_ordered(partial(ThreadPoolExecutor, 2), square, tasks(), in_flight=4, give_up=note)
+    for done in range(1, 20):
+        next(results)
+        assert len(taken) == done + 3
 
 
-def test_a_worker_that_dies_is_reported_with_what_it_may_have_read() -> None:
-    with process_pool(2) as executor, pytest.raises(DataError, match=r"a worker process died .*task3.*--workers"):
-        list(map_ordered(executor, square_or_die, [Number(value) for value in range(20)], in_flight=4))
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_only_the_task_that_kills_its_worker_is_given_up(num_workers: int) -> None:
+    tasks = [Number(value) for value in range(20)]
+    results = map_ordered(partial(process_pool, num_workers), square_or_die, tasks, in_flight=6, give_up=note)
+    expected = [value**2 for value in range(20)]
+    expected[3], expected[11], expected[12], expected[19] = DEATHS
+    assert list(results) == expected
+
+
+def test_a_task_that_dies_only_beside_others_has_its_result(tmp_path: Path) -> None:
+    """As when memory runs out: the second try, alone, succeeds."""
+    tasks = [Once(value, str(tmp_path)) for value in range(8)]
+    results = map_ordered(partial(process_pool, 2), die_once, tasks, in_flight=6, give_up=note)
+    assert list(results) == list(range(8))
+
+
+def test_what_hangs_outside_of_python_is_ended_and_given_up() -> None:
+    tasks = [Number(value) for value in range(6)]
+    function = partial(within, 0.3, square_or_hang)
+    results = map_ordered(partial(process_pool, 2), function, tasks, in_flight=6, give_up=note)
+    assert list(results) == [0, 1, -2, 9, 16, 25]
+
+
+def test_workers_that_cannot_even_start_are_an_error_and_no_fault_of_a_file(small_folder: Path, tmp_path: Path) -> None:
+    """A script without the usual guard: every worker runs it again and fails."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from vqtool.core.config import PreprocessConfig\n"
+        "from vqtool.preprocessing.pipeline import preprocess\n"
+        f"paths = {{'input': {str(small_folder)!r}, 'output': {str(tmp_path / 'store')!r}}}\n"
+        "preprocess(PreprocessConfig(**paths, val=1, test=1))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, env=environment)
+    assert "DataError: worker processes cannot start" in result.stderr
+    assert not (tmp_path / "store" / "dataset.json").exists()

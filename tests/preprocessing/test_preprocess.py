@@ -1,8 +1,6 @@
 """Preprocessing end to end: right pixels, right splits, the same bytes always, and no file that stops it."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -149,41 +147,3 @@ def test_settings_that_leave_nothing_to_train_on(
 def test_a_complete_store_is_not_made_again(small_folder: Path, small_summary: Summary) -> None:
     with pytest.raises(DataError, match="complete frame store already: choose another --output"):
         preprocess(settings(small_folder, small_summary.path))
-
-
-KILLED = """
-import os, signal, sys
-from vqtool.core.config import PreprocessConfig
-from vqtool.preprocessing.pipeline import preprocess
-
-# A shell may have started the tests with Ctrl-C ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-def advance(done, total):
-    if done == 2:
-        os.kill(os.getpid(), signal.{signal})
-
-preprocess(PreprocessConfig(input=sys.argv[1], output=sys.argv[2], val=1, test=1, workers=2), advance)
-"""
-
-
-def run_and_kill(signal: str, small_folder: Path, output: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run until the second trajectory is done; returns when every process that holds our pipes has ended."""
-    command = [sys.executable, "-c", KILLED.replace("{signal}", signal), str(small_folder), str(output)]
-    return subprocess.run(command, capture_output=True, timeout=60)
-
-
-def test_a_killed_run_leaves_no_worker_and_the_next_one_makes_the_same_store(
-    small_folder: Path, small_summary: Summary, tmp_path: Path
-) -> None:
-    assert run_and_kill("SIGKILL", small_folder, tmp_path / "store").returncode == -9
-    with pytest.raises(DataError, match="incomplete"):
-        FrameStore.open(tmp_path / "store")
-    preprocess(settings(small_folder, tmp_path / "store"))
-    assert file_contents(tmp_path / "store") == file_contents(small_summary.path)
-
-
-def test_an_interrupted_run_stops_and_leaves_nothing(small_folder: Path, tmp_path: Path) -> None:
-    result = run_and_kill("SIGINT", small_folder, tmp_path / "store")
-    assert result.stderr.rstrip().endswith(b"KeyboardInterrupt")
-    assert list(tmp_path.iterdir()) == []

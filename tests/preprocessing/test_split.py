@@ -16,13 +16,13 @@ def test_the_order_is_that_of_sha256_of_seed_and_name() -> None:
 
 def test_val_and_test_have_exactly_the_wanted_size() -> None:
     splits = SplitAssigner(val=12, test=7)
-    assert Counter(splits.next() for _ in NAMES) == {"val": 12, "test": 7, "train": 181}
+    assert Counter(splits.next(name) for name in NAMES) == {"val": 12, "test": 7, "train": 181}
 
 
 def test_new_trajectories_move_few_old_ones() -> None:
     def assign(names: list[str]) -> dict[str, str]:
         splits = SplitAssigner(20, 20)
-        return {name: splits.next() for name in ranked(names, 1)}
+        return {name: splits.next(name) for name in ranked(names, 1)}
 
     before, after = assign(NAMES), assign([*NAMES, "new_1", "new_2"])
     assert sum(before[name] != after[name] for name in NAMES) <= 4

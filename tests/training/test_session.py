@@ -257,6 +257,14 @@ def test_another_model_cannot_take_over_a_run(tiniest: Tiniest) -> None:
         resume(run, tiniest("model.channels=16"))
 
 
+def test_a_finished_run_says_how_to_give_it_more(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    before = run.status_file.read_bytes()
+    with pytest.raises(RunError, match=r"finished at step 8: .*train\.steps=NUMBER"):
+        resume(run, tiniest())
+    assert run.status_file.read_bytes() == before
+
+
 def test_a_state_of_another_optimiser_is_refused(tiniest: Tiniest) -> None:
     run = finish(start(tiniest()))
     folder = find_checkpoint(str(run.path))

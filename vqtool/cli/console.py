@@ -1,12 +1,13 @@
 """Text on the terminal: results to stdout, everything else to stderr; long work as a bar or as plain lines."""
 
 import logging
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from vqtool.core.text import clean
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,12 +16,11 @@ Advance = Callable[[int, int], None]
 """Called with (done, total) as work proceeds; total may grow."""
 
 PLAIN_SECONDS = 10.0
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def printable(text: str) -> str:
-    """`text` with control characters replaced, so that file names and messages cannot drive the terminal."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    """`text`, line by line, without what could drive the terminal: file names and messages come from anywhere."""
+    return "\n".join(clean(line, max_characters=1 << 20) for line in text.split("\n"))
 
 
 def stderr_line(text: str) -> None:
@@ -69,11 +69,14 @@ def _bar(description: str, unit: str) -> Iterator[Advance]:
         TimeRemainingColumn(),
     )
     started = time.monotonic()
+    first: int | None = None
     with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
         task = bar.add_task(description, total=None, rate="")
 
         def advance(done: int, total: int) -> None:
-            rate = done / max(time.monotonic() - started, 1e-9)
+            nonlocal first
+            first = max(done - 1, 0) if first is None else first
+            rate = (done - first) / max(time.monotonic() - started, 1e-9)
             bar.update(task, completed=done, total=total, rate=f"{rate:,.1f}/s")
 
         yield advance
@@ -82,14 +85,17 @@ def _bar(description: str, unit: str) -> Iterator[Advance]:
 def _plain_lines(description: str, unit: str) -> Advance:
     started = time.monotonic()
     last = started
+    first: int | None = None
 
     def advance(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, first
+        # What an earlier run did before the first call says nothing about the rate of this one.
+        first = max(done - 1, 0) if first is None else first
         now = time.monotonic()
         if done < total and now - last < PLAIN_SECONDS:
             return
         last = now
-        rate = done / max(now - started, 1e-9)
+        rate = (done - first) / max(now - started, 1e-9)
         eta = (total - done) / max(rate, 1e-9)
         stderr_line(f"{description}: {done}/{total} {unit}, {rate:,.1f} {unit}/s, {eta:,.0f} s left")
 

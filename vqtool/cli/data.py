@@ -1,4 +1,4 @@
-"""`vqtool data`: look at a frame store."""
+"""`vqtool data`: look at a frame store, and check it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqtool.cli import options
 if TYPE_CHECKING:
     from vqtool.data.store import Skipped, StoreInfo
 
-app = typer.Typer(no_args_is_help=True, help="Look at frame stores.")
+app = typer.Typer(no_args_is_help=True, help="Look at frame stores, and check them.")
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="Folder that vqtool preprocess wrote.")]
 
 
@@ -31,6 +31,28 @@ def info(store: Store, json_: options.Json = False, debug: options.Debug = False
         return
     lines = [*describe(store, opened.info), *_facts(opened.info), f"robots     {', '.join(opened.robots)}"]
     typer.echo(printable("\n".join(lines)))
+
+
+VERIFY_EPILOG = """Examples: vqtool data verify data/robonet64; vqtool data verify data/robonet64 && vqtool train
+
+Reads every byte of the store: checksums of all shards and of clips.csv, and whether the index contradicts itself."""
+
+
+@app.command(epilog=VERIFY_EPILOG)
+def verify(store: Store, debug: options.Debug = False) -> None:
+    """Check every file of a frame store; exit 1 and name the files that were altered."""
+    from vqtool.cli.console import progress
+    from vqtool.data.verify import verify as run
+    from vqtool.errors import DataError
+
+    with progress("verifying", "files") as advance:
+        result = run(store, advance)
+    if result.problems:
+        lines = [f"  {problem.file}: {problem.detail}" for problem in result.problems]
+        noun = "file is" if len(lines) == 1 else "files are"
+        advice = f"restore from a copy, or remove {store} and preprocess again"
+        raise DataError("\n".join([f"{len(lines)} {noun} not as written in {store} ({advice}):", *lines]))
+    typer.echo(f"{result.num_files:,} files verified")
 
 
 def describe(path: Path, info: StoreInfo) -> list[str]:
@@ -57,8 +79,10 @@ def _skip_lines(skipped: tuple[Skipped, ...]) -> list[str]:
 
 def _facts(info: StoreInfo) -> list[str]:
     num_bytes = sum(shard.frames for shard in info.shards) * info.size * info.size * 3
+    settings = ", ".join(f"{name} {value}" for name, value in info.settings.items())
     return [
         f"source     {info.source}, seed {info.seed}, at least {info.min_frames} frames, vqtool {info.vqtool_version}",
+        *([f"frames     {settings}"] if settings else []),
         f"shards     {len(info.shards)}, {num_bytes / 1e9:,.2f} GB of frames",
         f"train mean {' '.join(f'{value:.4f}' for value in info.mean)} (R G B in 0..1)",
         f"train std  {' '.join(f'{value:.4f}' for value in info.std)}",

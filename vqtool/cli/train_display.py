@@ -43,7 +43,7 @@ def _log_to_file(session: Session, stack: ExitStack) -> None:
     """Everything the program logs goes to the run's console.log."""
     with explained_os_errors(session.run.console_file):
         handler = logging.FileHandler(session.run.console_file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger = logging.getLogger("vqtool")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)

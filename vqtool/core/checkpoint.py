@@ -42,11 +42,21 @@ def save_checkpoint(
     with atomic_folder(folder) as temporary, explained_os_errors(folder):
         tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in weights.items()}
         (temporary / CONFIG_FILE).write_text(dump_config(config), encoding="utf-8")
-        # Both writers report a full disk as an error of their own kind, so bytes are made first and written here.
+        # safetensors reports a full disk as an error of its own kind, so its bytes are made first and written here.
         (temporary / MODEL_FILE).write_bytes(safetensors.torch.save(tensors, metadata={"format": "vqtool-1"}))
         if state is not None:
-            with (temporary / STATE_FILE).open("wb") as stream:
-                torch.save(dict(state), stream)
+            _save_state(temporary / STATE_FILE, state)
+
+
+def _save_state(path: Path, state: Mapping[str, Any]) -> None:
+    try:
+        with path.open("wb") as stream:
+            torch.save(dict(state), stream)
+    except RuntimeError as error:
+        # torch covers a refused write with an error about its archive.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def load_config_of(folder: Path) -> Config:

@@ -11,9 +11,10 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
+from vqtool.core.text import clean
 from vqtool.dash.alarms import heartbeat_age, number
 from vqtool.dash.panels.status import SIGNS
-from vqtool.dash.text import clean, duration, percent
+from vqtool.dash.text import duration, percent
 from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder, is_alive, list_runs
 

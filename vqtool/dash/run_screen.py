@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from vqtool.core.text import clean
 from vqtool.dash import keys
 from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
 from vqtool.dash.panels.chart_grid import ChartGrid
@@ -23,7 +24,6 @@ from vqtool.dash.panels.status import StatusBar, TabBar
 from vqtool.dash.reader import Update
 from vqtool.dash.state import RunState
 from vqtool.dash.summary import event_text, summarise
-from vqtool.dash.text import clean
 from vqtool.dash.watcher import RunWatcher
 from vqtool.errors import VqtoolError
 from vqtool.runs.control import Request, send_request

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from vqtool.core.text import clean
 from vqtool.dash.alarms import Alarm, find_alarms, heartbeat_age, number
 from vqtool.dash.state import RunState
-from vqtool.dash.text import clean, duration, percent, short_number
+from vqtool.dash.text import duration, percent, short_number
 from vqtool.runs.folder import is_alive
 
 RATE_SECONDS = 300.0

@@ -5,7 +5,7 @@ float32 in another order than OpenCV's, so single values may differ by one grey 
 """
 
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,39 @@ from scipy import sparse
 from vqtool.data import Frames
 
 Weights: TypeAlias = NDArray[np.float64]
+Fit = Literal["squash", "crop", "pad"]
 CUBIC_A = -0.75
 """The free parameter of the cubic kernel (Keys 1981), as OpenCV sets it."""
+
+
+def resize_square(frames: Frames, size: int, fit: Fit) -> Frames:
+    """Resize uint8 frames (T, H, W, C) to (T, size, size, C).
+
+    `squash` changes the aspect ratio, as the original did; `crop` keeps the largest square at the centre; `pad` keeps
+    the whole frame and fills the rest with black. What cannot be centred exactly lies half a pixel to the top left.
+    """
+    _, height, width, _ = frames.shape
+    match fit:
+        case "squash":
+            return resize(frames, size, size)
+        case "crop":
+            side = min(height, width)
+            top, left = (height - side) // 2, (width - side) // 2
+            return resize(frames[:, top : top + side, left : left + side], size, size)
+        case "pad":
+            return _letterbox(frames, size)
+        case _:
+            assert_never(fit)
+
+
+def _letterbox(frames: Frames, size: int) -> Frames:
+    num_frames, old_height, old_width, channels = frames.shape
+    longest = max(old_height, old_width)
+    height, width = (max((2 * side * size + longest) // (2 * longest), 1) for side in (old_height, old_width))
+    top, left = (size - height) // 2, (size - width) // 2
+    padded = np.zeros((num_frames, size, size, channels), dtype=np.uint8)
+    padded[:, top : top + height, left : left + width] = resize(frames, height, width)
+    return padded
 
 
 def resize(frames: Frames, height: int, width: int) -> Frames:

@@ -5,8 +5,9 @@ which is written last: a folder without it is incomplete.
 """
 
 import csv
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -81,7 +82,8 @@ class StoreInfo:
     """`dataset.json`.
 
     `size` is the height and width of a frame in pixels; `mean` and `std` are those of the train split's channels
-    (R, G, B) in [0, 1]; `source` is the kind of the raw videos; `state_dim` and `action_dim` the widest of any clip.
+    (R, G, B) in [0, 1]; `source` is the kind of the raw videos; `state_dim` and `action_dim` the widest of any clip;
+    `settings` what else decided on the frames: `fit`, and `cameras`, `fps`, `stride`, `max_frames` where they were set.
     """
 
     version: int
@@ -99,6 +101,7 @@ class StoreInfo:
     shards: tuple[Shard, ...]
     clips_sha256: str
     skipped: tuple[Skipped, ...]
+    settings: dict[str, str | int | float] = field(default_factory=dict)
 
 
 class FrameStore:
@@ -117,10 +120,10 @@ class FrameStore:
         Raises:
             DataError: missing, incomplete, foreign or damaged; says what to run.
         """
-        info = _read_info(path)
+        info = read_info(path)
         for number, shard in enumerate(info.shards):
             _check_size(path / shard_file("frames", number), frames_file_bytes(shard.frames, info.size))
-        return cls(path, info, _read_clips(path, info))
+        return cls(path, info, read_clips(path, info))
 
     @cached_property
     def robots(self) -> tuple[str, ...]:
@@ -163,7 +166,12 @@ def is_complete(path: Path) -> bool:
     return (path / DATASET_FILE).is_file()
 
 
-def _read_info(path: Path) -> StoreInfo:
+def read_info(path: Path) -> StoreInfo:
+    """The `dataset.json` of the store in the folder `path`.
+
+    Raises:
+        DataError: missing, incomplete, foreign or damaged; says what to run.
+    """
     file = path / DATASET_FILE
     advice = f"make one with: vqtool preprocess --input FOLDER --output {path}"
     if not path.is_dir():
@@ -187,7 +195,12 @@ def _read_info(path: Path) -> StoreInfo:
         raise _damaged(file, detail) from error
 
 
-def _read_clips(path: Path, info: StoreInfo) -> tuple[Clip, ...]:
+def read_clips(path: Path, info: StoreInfo) -> tuple[Clip, ...]:
+    """The `clips.csv` of a store; every clip lies inside its shard.
+
+    Raises:
+        DataError: missing, damaged, or not the clips that `info` counts.
+    """
     file = path / CLIPS_FILE
     try:
         with file.open(encoding="utf-8", newline="") as stream:
@@ -226,6 +239,12 @@ def count_splits(clips: Sequence[Clip]) -> dict[Split, SplitCounts]:
         trajectories = len({clip.trajectory for clip in mine})
         counts[split] = SplitCounts(trajectories, len(mine), sum(clip.length for clip in mine))
     return counts
+
+
+def file_sha256(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _check_size(file: Path, expected: int) -> None:

@@ -1,9 +1,10 @@
 """Video files: reading MP4, MKV, WebM, AVI, MOV and GIF; writing MP4, GIF and PNG."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,9 @@ CRF = 18
 """x264's quality: visually lossless."""
 DEFAULT_FPS = 25.0
 BLOCK_FRAMES = 32
+BLOCK_BYTES = 1 << 26
+MAX_PIXELS = 1 << 26
+"""Of a frame; a damaged header must not ask for all memory."""
 PALETTE_PIXELS = 1 << 20
 """Pixels that a GIF's palette is drawn from."""
 
@@ -39,9 +43,10 @@ def read_video(path: Path, size: int | None = None, max_frames: int | None = Non
     Raises:
         DataError: missing, not a video of a known kind, damaged, or without a frame.
     """
+    resize_block = partial(resize, height=size, width=size) if size else None
     try:
         with path.open("rb") as stream, open_track(stream) as (fps, frames):
-            blocks = list(_blocks(islice(frames, max_frames), size))
+            blocks = list(resized_blocks(islice(frames, max_frames), resize_block))
     except OSError as error:
         raise DataError(f"cannot read video {path}: {error.strerror or error}") from error
     except DataError as error:
@@ -56,13 +61,28 @@ def open_track(stream: IO[bytes], containers: str = CONTAINERS) -> Iterator[tupl
     Raises:
         DataError: not a video of these containers, or damaged; also inside the `with`, while iterating.
     """
+    with open_container(stream, containers) as (file, track):
+        yield float(track.average_rate or DEFAULT_FPS), _decode(file, track)
+
+
+@contextmanager
+def open_container(stream: IO[bytes], containers: str = CONTAINERS) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The open file and its first video track, which decodes on one thread.
+
+    Raises:
+        DataError: as `open_track`.
+    """
     try:
-        with av.open(stream, "r", options={"format_whitelist": containers}) as file:
+        # Titles and the like are often in no known encoding; nothing here reads them.
+        with av.open(stream, "r", metadata_errors="replace", options={"format_whitelist": containers}) as file:
             if not file.streams.video:
                 raise DataError("it has no video track")
             track = file.streams.video[0]
+            if track.codec_context is None:
+                raise DataError("there is no decoder for its video track")
             track.thread_count = 1
-            yield float(track.average_rate or DEFAULT_FPS), _decode(file, track)
+            track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            yield file, track
     except av.error.FFmpegError as error:
         raise DataError(f"not a video that can be decoded ({error.strerror})") from error
 
@@ -85,6 +105,16 @@ def stack_frames(frames: Iterable[Frames], max_frames: int) -> Frames:
     if stacked is None:
         raise DataError("it has no frame")
     return stacked[:count]
+
+
+def stack_resized(frames: Iterable[Frames], max_frames: int, resize_block: Callable[[Frames], Frames]) -> Frames:
+    """The first `max_frames` frames (H, W, 3), or as many as there are, resized; a block at a time is held as it was.
+
+    Raises:
+        DataError: no frame at all, or frames of different sizes.
+    """
+    blocks = list(resized_blocks(islice(frames, max_frames), resize_block))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def write_video(path: Path, frames: Frames, fps: float) -> None:
@@ -154,18 +184,46 @@ def _decode(file: InputContainer, track: VideoStream) -> Iterator[Frames]:
     for frame in file.decode(track):
         if frame.is_corrupt:
             raise DataError("a frame is damaged")
-        yield np.asarray(converter.reformat(frame, format="rgb24", threads=1).to_ndarray(), dtype=np.uint8)
+        yield to_rgb(frame, converter)
 
 
-def _blocks(frames: Iterator[Frames], size: int | None) -> Iterator[Frames]:
-    """At least one block of stacked frames, resized."""
-    block = stack_frames(frames, BLOCK_FRAMES)
-    shape = block.shape[1:]
-    while True:
-        yield block if size is None else resize(block, size, size)
-        first = next(frames, None)
-        if first is None:
-            return
+def to_rgb(frame: av.VideoFrame, converter: VideoReformatter) -> Frames:
+    """A decoded frame as (H, W, 3), upright as its rotation metadata says, over black where it is transparent."""
+    if _has_alpha(frame.format.name):
+        picture = converter.reformat(frame, format="rgba", threads=1).to_ndarray()
+        pixels = over_black(np.asarray(picture, dtype=np.uint8))
+    else:
+        pixels = np.asarray(converter.reformat(frame, format="rgb24", threads=1).to_ndarray(), dtype=np.uint8)
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.rot90(pixels, quarter_turns) if quarter_turns else pixels
+
+
+def over_black(picture: Frames) -> Frames:
+    """RGBA (H, W, 4) as RGB (H, W, 3) in front of black."""
+    alpha = picture[..., 3:].astype(np.uint16)
+    return ((picture[..., :3] * alpha + 127) // 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _has_alpha(pixel_format: str) -> bool:
+    return any(component.is_alpha for component in av.VideoFormat(pixel_format).components)
+
+
+def resized_blocks(frames: Iterator[Frames], resize_block: Callable[[Frames], Frames] | None) -> Iterator[Frames]:
+    """Frames (H, W, 3) stacked to blocks (T, H, W, 3), at least one, each resized before the next one is read.
+
+    Raises:
+        DataError: no frame at all, or frames of different sizes.
+    """
+    first = next(frames, None)
+    if first is None:
+        raise DataError("it has no frame")
+    shape = first.shape
+    # A block of large frames must not take all memory.
+    num_frames = min(max(BLOCK_BYTES // first.nbytes, 1), BLOCK_FRAMES)
+    while first is not None:
         if first.shape != shape:
             raise DataError("its frames change their size")
-        block = stack_frames(chain([first], frames), BLOCK_FRAMES)
+        block = stack_frames(chain([first], frames), num_frames)
+        yield resize_block(block) if resize_block else block
+        first = next(frames, None)

@@ -1,5 +1,6 @@
 """Channel mean and standard deviation as sums of integers: exact, whatever the order they are added in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import sqrt
@@ -25,6 +26,16 @@ class ChannelSums:
             _add(self.sums, other.sums),
             _add(self.squares, other.squares),
         )
+
+    def numbers(self) -> tuple[int, ...]:
+        """All seven numbers, for `from_numbers`."""
+        return self.num_pixels, *self.sums, *self.squares
+
+    @classmethod
+    def from_numbers(cls, numbers: Sequence[int]) -> "ChannelSums":
+        """The sums that gave these `numbers`."""
+        pixels, red, green, blue, *squares = numbers
+        return cls(pixels, (red, green, blue), (squares[0], squares[1], squares[2]))
 
     def mean(self) -> Triple:
         """Mean of each channel in [0, 1]."""

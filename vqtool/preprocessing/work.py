@@ -4,10 +4,10 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from vqtool.data import Frames
-from vqtool.data.resize import resize
+from vqtool.data.resize import Fit, resize_square
 from vqtool.data.sources.base import Source, Trajectory, UnusableError
 from vqtool.data.store import Skipped
+from vqtool.preprocessing.pool import Death
 from vqtool.preprocessing.statistics import ChannelSums, channel_sums
 
 logger = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """One trajectory to process: its name and origin in `source`, the size of a stored frame, and length limits."""
+    """One trajectory to process: its name and origin in `source`, the size of a stored frame, length limits, fit."""
 
     source: Source
     name: str
@@ -23,6 +23,7 @@ class Task:
     size: int
     min_frames: int
     max_frames: int
+    fit: Fit = "squash"
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Processed:
 def process(task: Task) -> Processed | Skipped:
     """Read and resize one trajectory; whatever is wrong with its data becomes a `Skipped`, never an exception."""
     try:
-        trajectory = task.source.read(task.name, partial(_shrink, size=task.size), task.min_frames)
+        trajectory = task.source.read(task.name, partial(resize_square, size=task.size, fit=task.fit), task.min_frames)
     except UnusableError as error:
         return Skipped(task.name, task.origin, error.kind, error.reason)
     except Exception as error:
@@ -52,5 +53,7 @@ def process(task: Task) -> Processed | Skipped:
     return Processed(task.name, task.origin, trajectory, sums)
 
 
-def _shrink(frames: Frames, size: int) -> Frames:
-    return resize(frames, size, size)
+def give_up(seconds: float, task: Task, death: Death) -> Skipped:
+    """What becomes of a trajectory whose reading killed the process that did it, or took longer than `seconds`."""
+    reason = f"not read within {seconds:g} s" if death == "timed out" else "the process that decoded it died"
+    return Skipped(task.name, task.origin, death, reason)

@@ -1,5 +1,6 @@
 """A training run from its first step to its last: a generator of what happened, which writes the run folder."""
 
+import signal
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,7 @@ class Session:
             return f"all {self._train.steps} steps done"
         if self._trainer.share_done >= 1:
             return f"wall budget of {self._train.max_seconds:g} s used"
-        return "asked to stop" if signals.received is None else f"signal {signals.received}"
+        return "asked to stop" if signals.received is None else f"by {signal.Signals(signals.received).name}"
 
     def _evaluate(self, log: RunLog) -> Generator[Happening, None, list[str]]:
         """Score every split; the first decides what is best. Gives the names that improved."""

@@ -49,7 +49,8 @@ def resume_run(run: RunFolder, config: Config, device_name: str, command: str) -
     """Go on with `run` from its latest checkpoint, under `config` (its own, with overrides).
 
     Raises:
-        RunError: a trainer is at work on it. VqtoolError: as in `start_run`, or a checkpoint that does not fit.
+        RunError: a trainer is at work on it, or it has nothing left to do.
+        VqtoolError: as in `start_run`, or a checkpoint that does not fit.
     """
     status = run.read_status()
     if is_alive(status, time.time()):
@@ -60,6 +61,11 @@ def resume_run(run: RunFolder, config: Config, device_name: str, command: str) -
     trainer, evaluator = _build(config, choose_device(device_name))
     session = Session(run, config, trainer, evaluator)
     session.resume()
+    if trainer.share_done >= 1:
+        raise RunError(
+            f"run {run.path} is finished at step {trainer.step}: give it more with --set train.steps=NUMBER"
+            + (" and --set train.max_seconds=NUMBER" if config.train.max_seconds else "")
+        )
     config_name = str(status.get("config_name", ""))
     facts = _facts(config, trainer, config_name, command) | process_facts()
     run.update_status(status="running", heartbeat=time.time(), step=trainer.step, error=None, reason=None, **facts)

@@ -13,11 +13,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from vqtool.core.text import clean
 from vqtool.dash.panels.strips import character_strip, text_strip
 from vqtool.dash.plotting.plot import Axes, Curve, Plot, draw_plot
 from vqtool.dash.store import Series
 from vqtool.dash.summary import UNITS
-from vqtool.dash.text import clean, short_number
+from vqtool.dash.text import short_number
 
 SPLIT_MARKERS = {"train": "─", "val": "◆", "test": "■"}
 OTHER_MARKER = "▲"

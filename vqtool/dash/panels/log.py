@@ -13,9 +13,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
 
+from vqtool.core.text import clean
 from vqtool.dash.panels.strips import text_strip
 from vqtool.dash.summary import event_text
-from vqtool.dash.text import clean
 
 
 class LinesView(ScrollView, can_focus=True):

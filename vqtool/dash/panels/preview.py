@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from vqtool.core.text import clean
 from vqtool.dash.panels.strips import NO_CELL, picture_strip, text_strip
 from vqtool.dash.plotting.picture import (
     ERROR_GAIN,
@@ -25,7 +26,6 @@ from vqtool.dash.plotting.picture import (
     shades,
 )
 from vqtool.dash.reader import StepPaths
-from vqtool.dash.text import clean
 from vqtool.errors import RunError
 from vqtool.runs.previews import PreviewClip, read_preview
 

@@ -10,8 +10,9 @@ from textual import events
 from textual.message import Message
 from textual.widget import Widget
 
+from vqtool.core.text import clean
 from vqtool.dash.summary import Summary
-from vqtool.dash.text import clean, duration, percent, short_number
+from vqtool.dash.text import duration, percent, short_number
 
 SIGNS = {"running": "●", "finished": "✔", "stopped": "■", "failed": "✖"}
 BAR_CELLS = 10

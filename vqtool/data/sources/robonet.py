@@ -1,6 +1,7 @@
 """RoboNet's HDF5 files (Dasari et al. 2019): one trajectory a file, several cameras, mp4 or jpg payloads."""
 
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,17 @@ import simplejpeg
 from vqtool.data import Frames
 from vqtool.data.shards import Rows
 from vqtool.data.sources.base import Resize, Trajectory, UnusableError
-from vqtool.data.video import open_track, stack_frames
+from vqtool.data.sources.hdf5 import attribute_text, clean_text, dataset_at, group_at
+from vqtool.data.video import MAX_PIXELS, open_track, stack_resized
 from vqtool.errors import DataError
 
+logger = logging.getLogger(__name__)
+
 SUFFIX = ".hdf5"
-MAX_PIXELS = 1 << 26
-"""Of a frame; a damaged header must not ask for all memory."""
+MAX_CAMERAS = 64
+MAX_COLUMNS = 1024
+MAX_FRAMES = 1 << 15
+"""Bounds that a damaged file's numbers must keep, so that none of them asks for all memory; far above RoboNet's."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,11 @@ class RobonetSource:
         if not self.folder.is_dir():
             raise DataError(f"no input folder {self.folder}: give the folder of RoboNet's {SUFFIX} files with --input")
         files = sorted(path.relative_to(self.folder).as_posix() for path in self.folder.rglob(f"*{SUFFIX}"))
+        # Names go into text files, so one that is no text (bytes of another encoding) cannot be used.
+        unnamed = [file for file in files if not file.isprintable()]
+        if unnamed:
+            logger.warning("left out %d files whose names are not text, such as %r", len(unnamed), unnamed[0])
+            files = [file for file in files if file.isprintable()]
         if not files:
             raise DataError(f"no {SUFFIX} file in {self.folder}: give the folder of RoboNet's files with --input")
         return {file.removesuffix(SUFFIX): file for file in files}
@@ -45,59 +56,62 @@ class RobonetSource:
                 raise UnusableError("foreign", "not an HDF5 file")
             # Without a lock: shared file systems often have none, and nobody writes these files.
             with h5py.File(path, "r", locking=False) as file:
-                return _read(file, resize, min_frames)
-        except KeyError as error:
-            raise UnusableError("foreign", f"not RoboNet's layout: {error.args[0]}") from error
-        except (OSError, RuntimeError) as error:
-            raise UnusableError("damaged", str(error)) from error
+                return _read(file, path.stat().st_size, resize, min_frames)
+        except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise UnusableError("foreign", f"not RoboNet's layout: {clean_text(error)}") from error
+        except (OSError, RuntimeError, MemoryError) as error:
+            raise UnusableError("damaged", clean_text(error)) from error
 
 
-def _read(file: Any, resize: Resize, min_frames: int) -> Trajectory:
-    env = file["env"]
-    encoding = _text(env.attrs["cam_encoding"])
-    cameras = [f"cam{number}" for number in range(int(env.attrs["n_cams"]))]
-    groups = {camera: env[f"{camera}_video"] for camera in cameras}
-    match encoding:
-        case "mp4":
-            lengths = [int(group["frames"].attrs["T"]) for group in groups.values()]
-        case "jpg":
-            lengths = [len(group) for group in groups.values()]
-        case _:
-            raise UnusableError("unknown encoding", f"cam_encoding {encoding!r} is neither mp4 nor jpg")
-    if not lengths:
-        raise UnusableError("inconsistent", "it has no camera")
-    state, action = env["state"], file["policy/actions"]
-    length = min(len(state), len(action) + 1, *lengths)
+def _read(file: Any, file_bytes: int, resize: Resize, min_frames: int) -> Trajectory:
+    env = group_at(file, "env")
+    encoding = attribute_text(env, "cam_encoding")
+    if encoding not in ("mp4", "jpg"):
+        raise UnusableError("unknown encoding", f"cam_encoding {encoding!r} is neither mp4 nor jpg")
+    num_cameras = int(env.attrs["n_cams"])
+    if not 1 <= num_cameras <= MAX_CAMERAS:
+        number = "no camera" if num_cameras == 0 else f"{num_cameras} cameras"
+        raise UnusableError("inconsistent", f"it has {number}, expected 1 to {MAX_CAMERAS}")
+    cameras = {f"cam{number}": group_at(env, f"cam{number}_video") for number in range(num_cameras)}
+    state, action = dataset_at(env, "state", file_bytes), dataset_at(file, "policy/actions", file_bytes)
+    length = min(len(state), len(action) + 1, *(_num_images(group, encoding, file_bytes) for group in cameras.values()))
     if length < min_frames:
         raise UnusableError("too short", f"{length} usable frames, fewer than {min_frames}")
-    decode_camera = _decode_mp4 if encoding == "mp4" else _decode_jpg
+    if length > MAX_FRAMES:
+        raise UnusableError("too long", f"{length} frames, more than {MAX_FRAMES}")
+    decode = _decode_mp4 if encoding == "mp4" else _decode_jpg
     return Trajectory(
-        robot=_text(file["metadata"].attrs["robot"]),
-        videos={camera: decode_camera(group, length, resize) for camera, group in groups.items()},
+        robot=attribute_text(group_at(file, "metadata"), "robot"),
+        videos={camera: decode(group, file_bytes, length, resize) for camera, group in cameras.items()},
         states=_rows(state, length),
         actions=_rows(action, length),
     )
 
 
-def _decode_mp4(group: Any, length: int, resize: Resize) -> Frames:
-    payload = group["frames"]
+def _num_images(group: Any, encoding: str, file_bytes: int) -> int:
+    return int(dataset_at(group, "frames", file_bytes).attrs["T"]) if encoding == "mp4" else len(group)
+
+
+def _decode_mp4(group: Any, file_bytes: int, length: int, resize: Resize) -> Frames:
+    payload = dataset_at(group, "frames", file_bytes)
     try:
         with open_track(io.BytesIO(_bytes(payload)), containers="mov,mp4") as (_, decoded):
-            frames = stack_frames(decoded, length)
+            frames = stack_resized(decoded, length, resize)
     except DataError as error:
         raise UnusableError("damaged", f"{group.name}: {error}") from error
     if len(frames) < length:
         raise UnusableError("damaged", f"{group.name}: {len(frames)} of {length} frames can be decoded")
-    return _to_rgb(resize(frames), payload)
+    return _to_rgb(frames, payload)
 
 
-def _decode_jpg(group: Any, length: int, resize: Resize) -> Frames:
-    payloads = [group[f"frame{number}"] for number in range(length)]
+def _decode_jpg(group: Any, file_bytes: int, length: int, resize: Resize) -> Frames:
+    payloads = [dataset_at(group, f"frame{number}", file_bytes) for number in range(length)]
+    contents = (_bytes(payload) for payload in payloads)
     try:
-        frames = stack_frames((_decode_one_jpg(_bytes(payload)) for payload in payloads), length)
+        frames = stack_resized((_decode_one_jpg(content) for content in contents), length, resize)
     except (DataError, ValueError) as error:
         raise UnusableError("damaged", f"{group.name}: {error}") from error
-    return _to_rgb(resize(frames), payloads[0])
+    return _to_rgb(frames, payloads[0])
 
 
 def _decode_one_jpg(payload: bytes) -> Frames:
@@ -110,7 +124,7 @@ def _decode_one_jpg(payload: bytes) -> Frames:
 
 def _to_rgb(frames: Frames, payload: Any) -> Frames:
     """Decoders yield RGB; RoboNet reverses the channels once more where the recorder had called them BGR."""
-    image_format = _text(payload.attrs["image_format"])
+    image_format = attribute_text(payload, "image_format")
     match image_format:
         case "RGB":
             return frames
@@ -124,16 +138,18 @@ def _rows(dataset: Any, length: int) -> Rows:
     """The first `length` rows as float32 (length, columns); missing ones at the end are NaN."""
     if dataset.ndim != 2:
         raise UnusableError("inconsistent", f"{dataset.name} has shape {dataset.shape}, expected two axes")
+    if dataset.dtype.kind not in "fiu":
+        raise UnusableError("inconsistent", f"{dataset.name} holds {dataset.dtype}, expected numbers")
+    if dataset.shape[1] > MAX_COLUMNS:
+        raise UnusableError("inconsistent", f"{dataset.name} has {dataset.shape[1]} columns, more than {MAX_COLUMNS}")
     recorded = dataset[:length]
     rows = np.full((length, dataset.shape[1]), np.nan, dtype=np.float32)
-    rows[: len(recorded)] = recorded
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows[: len(recorded)] = recorded
     return rows
 
 
 def _bytes(dataset: Any) -> bytes:
-    return np.asarray(dataset[()], dtype=np.uint8).tobytes()
-
-
-def _text(value: Any) -> str:
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return "".join(letter for letter in text if letter.isprintable())[:200]
+    if dataset.ndim != 1 or dataset.dtype.kind not in "ui" or dataset.dtype.itemsize != 1:
+        raise UnusableError("inconsistent", f"{dataset.name} is {dataset.dtype} {dataset.shape}, expected bytes")
+    return np.asarray(dataset[()]).tobytes()

@@ -1,0 +1,83 @@
+"""Reading HDF5 files that nobody vouches for: no link to another file is followed, no claimed size is believed."""
+
+from math import prod
+from typing import Any
+
+import h5py
+
+from vqtool.data.sources.base import UnusableError
+
+MAX_PAYLOAD_BYTES = 1 << 30
+MAX_COMPRESSION = 1100
+"""A little above what deflate can do at best (1032)."""
+
+
+def group_at(parent: Any, path: str) -> Any:
+    """The group `path` inside `parent`.
+
+    Raises:
+        UnusableError: it is no group, or a link.
+        KeyError: there is none.
+    """
+    found = _item(parent, path)
+    if not isinstance(found, h5py.Group):
+        raise UnusableError("foreign", f"not RoboNet's layout: {path} is no group")
+    return found
+
+
+def dataset_at(parent: Any, path: str, file_bytes: int) -> Any:
+    """The dataset `path` inside `parent`, in a file of `file_bytes`; it has one axis at least, and all its values.
+
+    Raises:
+        UnusableError: it is no dataset, a link, kept elsewhere, or claims more than the file holds.
+        KeyError: there is none.
+    """
+    found = _item(parent, path)
+    if not isinstance(found, h5py.Dataset) or not found.shape:
+        raise UnusableError("foreign", f"not RoboNet's layout: {path} is no array")
+    # The low-level calls: a jpg file has a dataset a frame, and the friendly ones take as long as decoding it.
+    plan = found.id.get_create_plist()
+    if plan.get_external_count() or plan.get_layout() == h5py.h5d.VIRTUAL:
+        raise UnusableError("foreign", f"{path} keeps its values in another file")
+    stored = min(found.id.get_storage_size(), file_bytes)
+    claimed, compressed = found.nbytes, False
+    if plan.get_layout() == h5py.h5d.CHUNKED:
+        claimed = max(claimed, prod(plan.get_chunk()) * found.dtype.itemsize)
+        compressed = plan.get_nfilters() > 0
+    if claimed > min(stored * (MAX_COMPRESSION if compressed else 1), MAX_PAYLOAD_BYTES):
+        raise UnusableError("damaged", f"{path} claims {claimed:,} bytes, the file stores {stored:,} of them")
+    return found
+
+
+def attribute_text(item: Any, name: str) -> str:
+    """A text attribute.
+
+    Raises:
+        UnusableError: it is no text.
+        KeyError: there is none.
+    """
+    value = item.attrs[name]
+    if not isinstance(value, bytes | str):
+        raise UnusableError("foreign", f"not RoboNet's layout: attribute {name} is no text")
+    return clean_text(value)
+
+
+def clean_text(value: object) -> str:
+    """At most 200 printable characters of a text, or of what an object says of itself."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return "".join(letter for letter in text if letter.isprintable())[:200]
+
+
+def _item(parent: Any, path: str) -> Any:
+    """What `path` leads to by hard links only: others may lead to another file."""
+    for name in path.split("/"):
+        if not isinstance(parent, h5py.Group):
+            raise UnusableError("foreign", f"not RoboNet's layout: {parent.name} is no group")
+        # Even `name in parent` would follow a link; these do not.
+        links = parent.id.links
+        if not links.exists(name.encode()):
+            raise KeyError(f"there is no {path} in {parent.name}")
+        if links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+            raise UnusableError("foreign", f"{path} is a link")
+        parent = parent[name]
+    return parent
