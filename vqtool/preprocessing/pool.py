@@ -79,7 +79,7 @@ def map_ordered(
             try:
                 result = pending[0][1].result()
             except BrokenExecutor:
-                _end_now(executor)
+                _end_broken(executor)
                 while pending:
                     yield _settle(*pending.popleft(), function, give_up)
                 executor = start_executor()
@@ -87,21 +87,20 @@ def map_ordered(
             pending.popleft()
             yield result
     finally:
-        if pending:
-            _end_now(executor)
-        else:
-            executor.shutdown()
+        for _, future in pending:
+            future.cancel()
+        executor.shutdown(cancel_futures=True)
 
 
-def _end_now(executor: Executor) -> None:
-    """Shut down an executor whose results nobody wants any more, or that lost a worker.
+def _end_broken(executor: Executor) -> None:
+    """Shut down an executor that lost a worker.
 
     A worker that was being started while its pool broke is never told to end, and `shutdown` would wait for it forever
     (seen with CPython 3.11), so all are killed first.
     """
     for process in list((getattr(executor, "_processes", None) or {}).values()):
         process.kill()
-    executor.shutdown(cancel_futures=True)
+    executor.shutdown()
 
 
 def run_alone(function: Callable[[Task], Result], task: Task, give_up: Callable[[Task, Death], Result]) -> Result:
