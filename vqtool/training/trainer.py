@@ -138,7 +138,8 @@ class Trainer:
     def _codebook_is_ready(self) -> bool:
         """Place the codes among latents once the warm-up is over; whether to quantize."""
         quantizer = self.model.quantize
-        if not quantizer.is_initialised and self.step >= self._warmup_steps:
+        warmed_up = self.step >= self._warmup_steps or self.share_done >= 0.1
+        if not quantizer.is_initialised and warmed_up:
             quantizer.initialise(self._collect_latents(quantizer.num_initial_vectors))
         ready: bool = quantizer.is_initialised
         return ready
