@@ -1,7 +1,7 @@
 """Resizing frames the way RoboNet's loader does: area when the frame shrinks, cubic when it grows.
 
-OpenCV's INTER_AREA and INTER_CUBIC are the reference: the same weights, as one sparse matrix an axis. Sums run in
-float32 in another order than OpenCV's, so single values may differ by one grey level.
+OpenCV's INTER_AREA and INTER_CUBIC are the reference: the same weights, summed in another order, so single values may
+differ by one grey level. Shrinking is what RoboNet's frames need and lies in `area.py`; the rest are sparse matrices.
 """
 
 from functools import lru_cache
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from vqtool.data import Frames
+from vqtool.data.area import average_areas
 
 Weights: TypeAlias = NDArray[np.float64]
 Fit = Literal["squash", "crop", "pad"]
@@ -54,20 +55,22 @@ def resize(frames: Frames, height: int, width: int) -> Frames:
 
     Area averaging where the result has fewer pixels than the source, bicubic with edge pixels repeated otherwise.
     """
-    num_frames, old_height, old_width, channels = frames.shape
+    _, old_height, old_width, _ = frames.shape
     if (old_height, old_width) == (height, width):
         return frames
+    if height <= old_height and width <= old_width:
+        return average_areas(frames, height, width)
+    return _weigh(frames, height, width)
+
+
+def _weigh(frames: Frames, height: int, width: int) -> Frames:
+    num_frames, old_height, old_width, channels = frames.shape
     rows, columns = _matrices(old_height, old_width, height, width, channels)
     resized = np.empty((num_frames, height, width, channels), dtype=np.uint8)
-    halved = (old_height, old_width) == (2 * height, 2 * width)
-    wide = np.empty((old_height, old_width * channels), dtype=np.float32)
-    narrow = np.empty((old_width * channels, height), dtype=np.float32)
     for frame, target in zip(frames, resized, strict=True):
-        np.copyto(wide, frame.reshape(wide.shape))
-        np.copyto(narrow, (rows @ wide).T)
-        values = columns @ narrow
-        # OpenCV rounds halves up for the exact half size, and to even elsewhere.
-        np.floor(values + 0.5, out=values) if halved else np.rint(values, out=values)
+        wide = frame.reshape(old_height, old_width * channels).astype(np.float32)
+        values = columns @ np.ascontiguousarray((rows @ wide).T)
+        np.rint(values, out=values)
         np.clip(values, 0, 255, out=values)
         target.reshape(height, width * channels)[:] = values.T
     return resized
@@ -78,25 +81,11 @@ def _matrices(
     old_height: int, old_width: int, height: int, width: int, channels: int
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     """The matrices that map (H, W * C) to (height, W * C), and (W * C, height) to (width * C, height)."""
-    if height * width >= old_height * old_width:
-        kernel = _cubic_weights
-    elif height <= old_height and width <= old_width:
-        kernel = _area_weights
-    else:
-        kernel = _stretch_weights
+    kernel = _cubic_weights if height * width >= old_height * old_width else _stretch_weights
     rows = sparse.csr_array(kernel(old_height, height).astype(np.float32))
     per_channel = sparse.csr_array(kernel(old_width, width).astype(np.float32))
     columns = sparse.csr_array(sparse.kron(per_channel, sparse.eye_array(channels, dtype=np.float32), format="csr"))
     return rows, columns
-
-
-def _area_weights(old: int, new: int) -> Weights:
-    """(new, old): the share of each old pixel in the interval that a new pixel covers."""
-    edges = np.arange(new + 1) * (old / new)
-    pixels = np.arange(old)
-    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    covered = np.where(covered > 1e-3, covered, 0.0)
-    return np.asarray(covered / covered.sum(axis=1, keepdims=True))
 
 
 def _stretch_weights(old: int, new: int) -> Weights:

@@ -4,6 +4,8 @@ from math import prod
 from typing import Any
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from vqtool.data.sources.base import UnusableError
 
@@ -35,18 +37,48 @@ def dataset_at(parent: Any, path: str, file_bytes: int) -> Any:
     found = _item(parent, path)
     if not isinstance(found, h5py.Dataset) or not found.shape:
         raise UnusableError("foreign", f"not RoboNet's layout: {path} is no array")
-    # The low-level calls: a jpg file has a dataset a frame, and the friendly ones take as long as decoding it.
-    plan = found.id.get_create_plist()
-    if plan.get_external_count() or plan.get_layout() == h5py.h5d.VIRTUAL:
+    _check_storage(found.id, path, found.nbytes, found.dtype.itemsize, file_bytes)
+    return found
+
+
+def bytes_at(parent: h5py.Group, name: str, file_bytes: int) -> NDArray[np.uint8]:
+    """The bytes of the dataset `name` in the group `parent`, (N,).
+
+    Low-level calls only: a jpg file has a dataset a frame, and the friendly ones take as long as decoding it.
+
+    Raises:
+        UnusableError: as `dataset_at`, or it does not hold bytes.
+        KeyError: there is none.
+    """
+    link = name.encode()
+    _check_link(parent, link, name)
+    dataset = h5py.h5o.open(parent.id, link)
+    if not isinstance(dataset, h5py.h5d.DatasetID):
+        raise UnusableError("foreign", f"not RoboNet's layout: {name} is no array")
+    shape, dtype = dataset.shape, dataset.dtype  # each look makes a new object
+    if not shape:
+        raise UnusableError("foreign", f"not RoboNet's layout: {name} is no array")
+    _check_storage(dataset, name, prod(shape) * dtype.itemsize, dtype.itemsize, file_bytes)
+    if len(shape) != 1 or dtype.kind not in "ui" or dtype.itemsize != 1:
+        raise UnusableError("inconsistent", f"{name} is {dtype} {shape}, expected bytes")
+    content = np.empty(shape, dtype=dtype)
+    dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, content)
+    return content.view(np.uint8)
+
+
+def _check_storage(dataset: h5py.h5d.DatasetID, path: str, num_bytes: int, item_bytes: int, file_bytes: int) -> None:
+    """Refuse a dataset of `num_bytes` that is kept elsewhere, or that claims more than the file holds."""
+    plan = dataset.get_create_plist()
+    layout = plan.get_layout()
+    if plan.get_external_count() or layout == h5py.h5d.VIRTUAL:
         raise UnusableError("foreign", f"{path} keeps its values in another file")
-    stored = min(found.id.get_storage_size(), file_bytes)
-    claimed, compressed = found.nbytes, False
-    if plan.get_layout() == h5py.h5d.CHUNKED:
-        claimed = max(claimed, prod(plan.get_chunk()) * found.dtype.itemsize)
+    stored = min(dataset.get_storage_size(), file_bytes)
+    claimed, compressed = num_bytes, False
+    if layout == h5py.h5d.CHUNKED:
+        claimed = max(claimed, prod(plan.get_chunk()) * item_bytes)
         compressed = plan.get_nfilters() > 0
     if claimed > min(stored * (MAX_COMPRESSION if compressed else 1), MAX_PAYLOAD_BYTES):
         raise UnusableError("damaged", f"{path} claims {claimed:,} bytes, the file stores {stored:,} of them")
-    return found
 
 
 def attribute_text(item: Any, name: str) -> str:
@@ -73,11 +105,15 @@ def _item(parent: Any, path: str) -> Any:
     for name in path.split("/"):
         if not isinstance(parent, h5py.Group):
             raise UnusableError("foreign", f"not RoboNet's layout: {parent.name} is no group")
-        # Even `name in parent` would follow a link; these do not.
-        links = parent.id.links
-        if not links.exists(name.encode()):
-            raise KeyError(f"there is no {path} in {parent.name}")
-        if links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
-            raise UnusableError("foreign", f"{path} is a link")
+        _check_link(parent, name.encode(), path)
         parent = parent[name]
     return parent
+
+
+def _check_link(parent: h5py.Group, link: bytes, path: str) -> None:
+    # Even `name in parent` would follow a link; these do not.
+    links = parent.id.links
+    if not links.exists(link):
+        raise KeyError(f"there is no {path} in {parent.name}")
+    if links.get_info(link).type != h5py.h5l.TYPE_HARD:
+        raise UnusableError("foreign", f"{path} is a link")

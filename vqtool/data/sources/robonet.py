@@ -9,12 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 
 from vqtool.data import Frames
 from vqtool.data.shards import Rows
 from vqtool.data.sources.base import Resize, Trajectory, UnusableError
-from vqtool.data.sources.hdf5 import attribute_text, clean_text, dataset_at, group_at
-from vqtool.data.video import MAX_PIXELS, open_track, stack_resized
+from vqtool.data.sources.hdf5 import attribute_text, bytes_at, clean_text, dataset_at, group_at
+from vqtool.data.video import MAX_PIXELS, open_mp4, stack_resized
 from vqtool.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -93,28 +94,27 @@ def _num_images(group: Any, encoding: str, file_bytes: int) -> int:
 
 
 def _decode_mp4(group: Any, file_bytes: int, length: int, resize: Resize) -> Frames:
-    payload = dataset_at(group, "frames", file_bytes)
+    payload = bytes_at(group, "frames", file_bytes)
     try:
-        with open_track(io.BytesIO(_bytes(payload)), containers="mov,mp4") as (_, decoded):
+        with open_mp4(io.BytesIO(payload.data)) as decoded:
             frames = stack_resized(decoded, length, resize)
     except DataError as error:
         raise UnusableError("damaged", f"{group.name}: {error}") from error
     if len(frames) < length:
         raise UnusableError("damaged", f"{group.name}: {len(frames)} of {length} frames can be decoded")
-    return _to_rgb(frames, payload)
+    return _to_rgb(frames, group["frames"])
 
 
 def _decode_jpg(group: Any, file_bytes: int, length: int, resize: Resize) -> Frames:
-    payloads = [dataset_at(group, f"frame{number}", file_bytes) for number in range(length)]
-    contents = (_bytes(payload) for payload in payloads)
+    payloads = (bytes_at(group, f"frame{number}", file_bytes) for number in range(length))
     try:
-        frames = stack_resized((_decode_one_jpg(content) for content in contents), length, resize)
+        frames = stack_resized(map(_decode_one_jpg, payloads), length, resize)
     except (DataError, ValueError) as error:
         raise UnusableError("damaged", f"{group.name}: {error}") from error
-    return _to_rgb(frames, payloads[0])
+    return _to_rgb(frames, group["frame0"])
 
 
-def _decode_one_jpg(payload: bytes) -> Frames:
+def _decode_one_jpg(payload: NDArray[np.uint8]) -> Frames:
     height, width, *_ = simplejpeg.decode_jpeg_header(payload, strict=True)
     if height * width > MAX_PIXELS:
         raise ValueError(f"a frame claims {width} x {height} pixels")
@@ -147,9 +147,3 @@ def _rows(dataset: Any, length: int) -> Rows:
     with np.errstate(over="ignore", invalid="ignore"):
         rows[: len(recorded)] = recorded
     return rows
-
-
-def _bytes(dataset: Any) -> bytes:
-    if dataset.ndim != 1 or dataset.dtype.kind not in "ui" or dataset.dtype.itemsize != 1:
-        raise UnusableError("inconsistent", f"{dataset.name} is {dataset.dtype} {dataset.shape}, expected bytes")
-    return np.asarray(dataset[()]).tobytes()
