@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vqtool.core.frames import BLOCK_VALUES, to_model, to_uint8
+from vqtool.core.frames import BLOCK_VALUES, FrameMemory, to_model, to_uint8
 
 CPU = torch.device("cpu")
 
@@ -37,3 +37,39 @@ def test_the_way_to_the_model_and_back_changes_no_grey_level() -> None:
     scaled = to_model(levels, CPU)
     assert (scaled.min().item(), scaled.max().item()) == (-1.0, 1.0)
     assert np.array_equal(to_uint8(scaled), levels)
+
+
+def test_the_memory_of_a_batch_is_used_again_only_once_nobody_holds_it() -> None:
+    memory = FrameMemory()
+    first, second = random_frames(2, 1, 8, 8), 255 - random_frames(2, 1, 8, 8)
+    held = to_model(first, CPU, memory)
+    other = to_model(second, CPU, memory)
+    assert torch.equal(held, to_model(first, CPU)) and torch.equal(other, to_model(second, CPU))
+
+    address = other.data_ptr()
+    one_frame = other[1, 0]
+    del other
+    assert to_model(first, CPU, memory).data_ptr() != address, "a part of it is in use"
+    assert torch.equal(one_frame, to_model(second, CPU)[1, 0])
+
+    address = to_model(first, CPU, memory).data_ptr()
+    again = to_model(second, CPU, memory)
+    assert again.data_ptr() == address
+    assert torch.equal(again, to_model(second, CPU))
+
+
+def test_what_autograd_saved_of_a_batch_is_not_overwritten() -> None:
+    memory = FrameMemory()
+    weight = torch.tensor(2.0, requires_grad=True)
+    product = (to_model(random_frames(1, 1, 4, 4), CPU, memory) * weight).sum()
+    to_model(255 - random_frames(1, 1, 4, 4), CPU, memory)
+    product.backward()
+    assert weight.grad is not None
+    assert torch.equal(weight.grad, to_model(random_frames(1, 1, 4, 4), CPU).sum())
+
+
+def test_batches_of_another_size_get_memory_of_their_own() -> None:
+    memory = FrameMemory()
+    for num_clips in (2, 3, 1, 3):
+        frames = random_frames(num_clips, 2, 4, 4)
+        assert torch.equal(to_model(frames, CPU, memory), to_model(frames, CPU))

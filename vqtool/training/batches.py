@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vqtool.core.config import AugmentConfig
-from vqtool.core.frames import to_model
+from vqtool.core.frames import FrameMemory, to_model
 from vqtool.data.sampler import BatchSampler
 from vqtool.data.windows import Windows
 from vqtool.training.augment import augment
@@ -31,12 +31,13 @@ class Batches:
         self.windows = windows
         self.device = device
         self._augmentation = augmentation
+        self._memory = FrameMemory()
         self._sampler = BatchSampler(len(windows), batch_size, seed)
 
     def next(self) -> Tensor:
         """The next batch, augmented by draws that depend on the seed and the position in the stream alone."""
         rng = np.random.default_rng([self._sampler.seed, self._sampler.num_drawn, AUGMENT_STREAM])
-        frames_BTCHW = to_model(self.windows.gather(self._sampler.next()), self.device)
+        frames_BTCHW = to_model(self.windows.gather(self._sampler.next()), self.device, self._memory)
         return augment(frames_BTCHW, self._augmentation, rng)
 
     def state(self) -> dict[str, Any]:
