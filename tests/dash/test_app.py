@@ -315,7 +315,7 @@ async def test_request_reaches_a_living_trainer_once_confirmed(live: RunFolder, 
         assert isinstance(app.screen, ConfirmScreen)
         await pilot.press("n")
         assert take_requests(live) == []
-        for key, request in (("s", "stop"), ("c", "checkpoint"), ("v", "preview")):
+        for key, request in (("s", "stop"), ("c", "checkpoint"), ("v", "preview"), ("m", "evaluate")):
             await pilot.press(key)
             await pilot.press("y")
             await pilot.pause()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -120,7 +121,7 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(tiniest: Tiniest, tmp_p
     assert states[0]["batches"] == states[1]["batches"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_stops_after_the_step_with_a_checkpoint(tiniest: Tiniest, number: int) -> None:
     before = signal.getsignal(number)
     session = start(tiniest("train.steps=1000", "train.checkpoint_every=1000", "train.eval_every=1000"))
@@ -271,5 +272,93 @@ def test_a_state_of_another_optimiser_is_refused(tiniest: Tiniest) -> None:
     state = load_state(folder)
     del state["trainer"]["optimizer"]
     torch.save(state, folder / "state.pt")
+    (folder / "checksums.json").unlink()
     with pytest.raises(CheckpointError, match="does not fit"):
         resume(run, tiniest())
+
+
+def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(
+    tiniest: Tiniest, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = finish(start(tiniest("run.name=whole")))
+    run = finish(start(tiniest("train.steps=6")))
+    state = run.checkpoints / "step-00000006" / "state.pt"
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1  # a bit that no format would notice
+    state.write_bytes(content)
+    assert finish(resume(run, tiniest())) == run
+    assert "step-00000006 is damaged" in caplog.text and "going back" in caplog.text
+    assert without_clocks(lines(run.metrics_file)) != without_clocks(lines(whole.metrics_file)), "another schedule"
+    steps = [line["step"] for line in lines(run.metrics_file) if line["split"] == "train"]
+    assert steps == list(range(1, 9))
+    assert [path.name for path in (run.path / "discarded").glob("*/checkpoints/*")] == ["step-00000006"]
+
+
+def test_with_no_whole_checkpoint_nothing_is_resumed_or_lost(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    for _, folder in list_checkpoints(run):
+        (folder / "model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="none of the 3 checkpoints"):
+        resume(run, tiniest("train.steps=10"))
+    assert len(list_checkpoints(run)) == 3
+
+
+def test_a_finished_run_that_was_killed_before_it_could_say_so_says_so_now(tiniest: Tiniest) -> None:
+    run = finish(start(tiniest()))
+    run.update_status(status="running", pid=2**22)
+    with pytest.raises(RunError, match="finished at step 8"):
+        resume(run, tiniest())
+    assert run.read_status()["status"] == "finished"
+
+
+def test_an_evaluation_can_be_asked_for(tiniest: Tiniest) -> None:
+    session = start(tiniest("train.eval_every=1000"))
+    for happening in session.happenings():
+        if isinstance(happening, StepResult) and happening.step == 3:
+            send_request(session.run, "evaluate")
+    evaluated = [line["step"] for line in lines(session.run.metrics_file) if line["split"] == "val"]
+    assert evaluated == [3, 8]
+
+
+@pytest.mark.parametrize(
+    ("broken_at", "message"), [(1, "latents are not finite at step 2"), (5, "not finite for 20 steps in a row")]
+)
+def test_the_clips_of_a_batch_without_finite_gradient_are_named(tiniest: Tiniest, broken_at: int, message: str) -> None:
+    session = start(tiniest("train.steps=100"))
+    with pytest.raises(VqtoolError, match=message):
+        for happening in session.happenings():
+            if isinstance(happening, StepResult) and happening.step == broken_at:
+                with torch.no_grad():
+                    next(session._trainer.model.parameters()).fill_(float("nan"))
+    (alarm,) = [line for line in lines(session.run.events_file) if line.get("alarm") == "non-finite"]
+    assert isinstance(alarm["clips"], list) and len(alarm["clips"]) == 4
+    known = {session._trainer.batches.windows.name_of(i) for i in range(len(session._trainer.batches.windows))}
+    assert set(alarm["clips"]) <= known
+
+
+def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint_whole(tiniest: Tiniest) -> None:
+    session = start(tiniest())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(VqtoolError, match=r"cannot write .*step-00000004.*larger than this file system"):
+            for happening in session.happenings():
+                if isinstance(happening, StepResult) and happening.step == 4:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert session.run.read_status()["status"] == "failed"
+    assert pointed_step(session.run, "latest") == 2
+    run = finish(resume(session.run, tiniest()))
+    whole = finish(start(tiniest("run.name=whole")))
+    assert without_clocks(lines(run.metrics_file)) == without_clocks(lines(whole.metrics_file))
+
+
+def test_memory_that_runs_out_names_the_setting_to_change(tiniest: Tiniest) -> None:
+    session = start(tiniest())
+    with pytest.raises(VqtoolError, match=r"train\.batch_size=2 --set train\.accumulate=2"):
+        for happening in session.happenings():
+            if isinstance(happening, StepResult) and happening.step == 2:
+                session._trainer.batches.next = lambda: torch.empty(2**50)  # type: ignore[method-assign]
+    assert pointed_step(session.run, "latest") == 2

@@ -1,8 +1,10 @@
-"""Checkpoint folders: `model.safetensors`, `config.toml` and, where training may go on, `state.pt`.
+"""Checkpoint folders: `model.safetensors`, `config.toml`, their `checksums.json` and, to train on from, `state.pt`.
 
 A folder without `state.pt` is a published tokenizer: nothing in it is a pickle.
 """
 
+import hashlib
+import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,7 @@ from vqtool.errors import CheckpointError, ConfigError
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.toml"
 STATE_FILE = "state.pt"
+CHECKSUMS_FILE = "checksums.json"
 
 
 def save_checkpoint(
@@ -46,6 +49,8 @@ def save_checkpoint(
         (temporary / MODEL_FILE).write_bytes(safetensors.torch.save(tensors, metadata={"format": "vqtool-1"}))
         if state is not None:
             _save_state(temporary / STATE_FILE, state)
+        checksums = {file.name: _sha256(file) for file in sorted(temporary.iterdir())}
+        (temporary / CHECKSUMS_FILE).write_text(json.dumps(checksums, indent=2) + "\n", encoding="utf-8")
 
 
 def _save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -57,6 +62,31 @@ def _save_state(path: Path, state: Mapping[str, Any]) -> None:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
+
+
+def verify_checkpoint(folder: Path) -> None:
+    """Compare the files of a checkpoint folder with the sha256 that were written beside them.
+
+    A checkpoint without `checksums.json`, as others may publish it, passes.
+
+    Raises:
+        CheckpointError: a file is missing or altered; names it.
+    """
+    path = folder / CHECKSUMS_FILE
+    if not path.is_file():
+        return
+    try:
+        checksums = dict(json.loads(path.read_bytes()))
+        altered = [name for name, sha256 in checksums.items() if _sha256(folder / Path(name).name) != sha256]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"checkpoint {folder} is damaged: {error}") from error
+    if altered:
+        raise CheckpointError(f"checkpoint {folder} is damaged: {', '.join(altered)} changed since it was written")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_config_of(folder: Path) -> Config:

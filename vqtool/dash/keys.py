@@ -32,6 +32,7 @@ BINDINGS: list[BindingType] = [
     Binding("s", "request('stop')", "Stop"),
     Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
+    Binding("m", "request('evaluate')", "Measure"),
     Binding("r", "runs", "Runs"),
 ]
 

@@ -35,6 +35,7 @@ QUESTIONS: Mapping[Request, str] = {
     "stop": "Stop the training after this step? It writes a checkpoint first and can be resumed.",
     "checkpoint": "Write a checkpoint now?",
     "preview": "Write a preview now?",
+    "evaluate": "Evaluate now?",
 }
 _SEVERITIES: Mapping[str, Literal["information", "warning"]] = {"request": "information", "alarm": "warning"}
 

@@ -88,6 +88,10 @@ class Windows:
         _, starts = self._locate(np.array([index], dtype=np.int64))
         return int(starts[0])
 
+    def name_of(self, index: int) -> str:
+        """`clip@start`: names one window in reports, previews and alarms."""
+        return f"{self.clip_of(index).clip}@{self.start_of(index)}"
+
     def _locate(self, indices: Indices) -> tuple[Indices, Indices]:
         """The video and the first frame in it of each window."""
         if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from vqtool.core.atomic import explained_os_errors, write_atomic
 from vqtool.runs.folder import RunFolder
 
-Request = Literal["stop", "checkpoint", "preview"]
+Request = Literal["stop", "checkpoint", "preview", "evaluate"]
 REQUESTS: tuple[Request, ...] = get_args(Request)
 
 

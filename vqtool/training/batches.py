@@ -1,5 +1,6 @@
 """Training batches: which clips, and their frames on the device."""
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,15 @@ from torch import Tensor
 
 from vqtool.core.config import AugmentConfig
 from vqtool.core.frames import FrameMemory, to_model
-from vqtool.data.sampler import BatchSampler
+from vqtool.data.sampler import BatchSampler, Indices
 from vqtool.data.windows import Windows
 from vqtool.training.augment import augment
 
 AUGMENT_STREAM = 1
 """Sets the draws of the augmentation apart from those of the order."""
 NO_AUGMENT = AugmentConfig()
+MAX_RECENT = 64
+"""Batches whose clips can still be named."""
 
 
 class Batches:
@@ -33,12 +36,20 @@ class Batches:
         self._augmentation = augmentation
         self._memory = FrameMemory()
         self._sampler = BatchSampler(len(windows), batch_size, seed)
+        self._recent: deque[Indices] = deque(maxlen=MAX_RECENT)
 
     def next(self) -> Tensor:
         """The next batch, augmented by draws that depend on the seed and the position in the stream alone."""
         rng = np.random.default_rng([self._sampler.seed, self._sampler.num_drawn, AUGMENT_STREAM])
-        frames_BTCHW = to_model(self.windows.gather(self._sampler.next()), self.device, self._memory)
+        indices = self._sampler.next()
+        self._recent.append(indices)
+        frames_BTCHW = to_model(self.windows.gather(indices), self.device, self._memory)
         return augment(frames_BTCHW, self._augmentation, rng)
+
+    def clip_names(self, num_batches: int) -> list[str]:
+        """`clip@start` of every window in the last `num_batches` batches (at most 64)."""
+        recent = list(self._recent)[-num_batches:]
+        return [self.windows.name_of(int(index)) for indices in recent for index in indices]
 
     def state(self) -> dict[str, Any]:
         """The position in the stream."""

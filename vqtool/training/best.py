@@ -33,6 +33,11 @@ class BestScores:
         best = self._best[name][0]
         return value > best if HIGHER_IS_BETTER[name] else value < best
 
+    @property
+    def steps(self) -> dict[str, int]:
+        """The step of the best score by name."""
+        return {name: step for name, (_, step) in self._best.items()}
+
     def state(self) -> dict[str, list[Any]]:
         """What a resume needs."""
         return {name: list(entry) for name, entry in self._best.items()}

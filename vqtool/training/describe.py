@@ -1,7 +1,7 @@
 """What happens in training, in one line each: for the console, and for console.log."""
 
 from vqtool.training.evaluator import Evaluated
-from vqtool.training.session import Ended, Happening, Saved
+from vqtool.training.session import Ended, Happening, Raised, Saved
 from vqtool.training.trainer import StepResult
 
 UNITS = {"metric/psnr": " dB"}
@@ -17,6 +17,8 @@ def describe(happening: Happening) -> str:
         case Saved():
             best = f" (best {', '.join(happening.best)})" if happening.best else ""
             return f"step {happening.step}: checkpoint {happening.path.name}{best}"
+        case Raised():
+            return f"step {happening.step}: alarm, {happening.alarm.kind}: {happening.alarm.evidence}"
         case Ended():
             return f"step {happening.step}: {happening.status}, {happening.reason}"
 

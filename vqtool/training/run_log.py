@@ -1,12 +1,13 @@
 """What a trainer writes into its run folder: metrics, events, heartbeat and the final status."""
 
+import io
 import time
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from vqtool.core.atomic import explained_os_errors
+from vqtool.core.atomic import explained_os_errors, write_atomic
 from vqtool.runs.folder import HEARTBEAT_SECONDS, RunFolder, Status, step_name
 from vqtool.runs.jsonl import JsonlWriter
 from vqtool.training.evaluator import Evaluated
@@ -24,8 +25,8 @@ class RunLog:
             self._events = JsonlWriter(run.events_file)
         self._last_heartbeat = 0.0
 
-    def step(self, result: StepResult, usage: RunningUsage, num_revived: int) -> None:
-        """A line of the train split, and an event where codes were revived since the last line."""
+    def step(self, result: StepResult, usage: RunningUsage, num_revived: int) -> dict[str, float]:
+        """A line of the train split, and an event where codes were revived since the last line; gives its numbers."""
         losses = {f"loss/{name}": float(value) for name, value in result.losses.items()}
         codebook = {f"codebook/{name}": float(value) for name, value in usage.summary(result.step - 1).items()}
         speed = {
@@ -34,17 +35,20 @@ class RunLog:
             "speed/frames_per_second": result.num_frames / max(result.seconds, 1e-9),
             "speed/data_wait_fraction": result.data_seconds / max(result.seconds, 1e-9),
         }
-        self._write(self._metrics, {"step": result.step, "split": "train", **losses, **codebook, **speed})
+        numbers = losses | codebook | speed
+        self._write(self._metrics, {"step": result.step, "split": "train", **numbers})
         if num_revived:
             self.event("revive", result.step, codes=num_revived)
+        return numbers
 
     def evaluated(self, result: Evaluated) -> None:
         """A line of an evaluated split; the usage of each code goes to `codebook/` for the first split of a step."""
         self._write(self._metrics, {"step": result.step, "split": result.split, **result.numbers})
         usage_file = self.run.codebook / f"{step_name(result.step)}.npy"
         if result.evaluation.usage is not None and not usage_file.exists():
-            with explained_os_errors(usage_file):
-                np.save(usage_file, result.evaluation.usage.counts.cpu().numpy())
+            content = io.BytesIO()
+            np.save(content, result.evaluation.usage.counts.cpu().numpy())
+            write_atomic(usage_file, content.getvalue())
 
     def event(self, kind: str, step: int, **facts: Any) -> None:
         """A line of events.jsonl."""

@@ -1,23 +1,33 @@
 """A training run from its first step to its last: a generator of what happened, which writes the run folder."""
 
+import logging
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vqtool.core.checkpoint import load_state, save_checkpoint
-from vqtool.core.config import Config
+import torch
+
+from vqtool.core.checkpoint import load_state, save_checkpoint, verify_checkpoint
+from vqtool.core.config import Config, TrainConfig
+from vqtool.errors import CheckpointError, VqtoolError
 from vqtool.runs.checkpoints import LATEST, drop_old_checkpoints, list_checkpoints, point_at
-from vqtool.runs.control import take_requests
+from vqtool.runs.control import Request, take_requests
 from vqtool.runs.folder import RunFolder, step_name
+from vqtool.runs.lock import RunLock
 from vqtool.runs.previews import write_preview
+from vqtool.runs.rewind import rewind
+from vqtool.training.alarms import Alarm, AlarmWatch
 from vqtool.training.best import BestScores
 from vqtool.training.evaluator import Evaluated, Evaluator
 from vqtool.training.previews import make_previews
 from vqtool.training.run_log import RunLog
 from vqtool.training.signals import StopSignals
-from vqtool.training.trainer import StepResult, Trainer
+from vqtool.training.trainer import NonFiniteError, StepResult, Trainer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,17 +49,32 @@ class Ended:
     signal: int | None
 
 
-Happening = StepResult | Evaluated | Saved | Ended
+@dataclass(frozen=True)
+class Raised:
+    """The trainer noticed a fault that has just begun."""
+
+    step: int
+    alarm: Alarm
+
+
+Happening = StepResult | Evaluated | Saved | Raised | Ended
 
 
 class Session:
-    """One trainer on one run folder."""
+    """One trainer on one run folder, which it has for itself until it has ended.
+
+    Raises:
+        RunError: another trainer is at work there.
+    """
 
     def __init__(self, run: RunFolder, config: Config, trainer: Trainer, evaluator: Evaluator) -> None:
         self.run = run
+        self._lock = RunLock(run)
         self._config, self._train = config, config.train
         self._trainer, self._evaluator = trainer, evaluator
         self._best = BestScores()
+        self._num_revived = 0
+        self._alarms = AlarmWatch(trainer.model.quantize.codebook_size)
         self._preview_windows = next(iter(evaluator.windows.values()))
 
     @property
@@ -58,14 +83,36 @@ class Session:
         return self._train.steps
 
     def resume(self) -> int:
-        """Go on from the run's latest checkpoint; gives its step, 0 where there is none yet."""
+        """Go on from the run's latest whole checkpoint; gives its step, 0 where there is no checkpoint yet.
+
+        What the run folder says of later steps is kept aside.
+
+        Raises:
+            CheckpointError: no checkpoint is whole, or the state in it belongs to another config.
+        """
+        state = self._latest_state()
+        if state:
+            self._trainer.restore(state["trainer"])
+            self._best.restore(state["best"])
+            self._num_revived = state.get("num_revived", 0)
+        step = self._trainer.step
+        num_discarded = rewind(self.run, step, self._best.steps)
+        if num_discarded:
+            logger.warning("kept aside %d log lines written after the checkpoint of step %d", num_discarded, step)
+        return step
+
+    def _latest_state(self) -> dict[str, Any]:
+        """The state in the newest checkpoint that is whole; empty where there is none at all."""
         checkpoints = list_checkpoints(self.run)
-        if not checkpoints:
-            return 0
-        state = load_state(checkpoints[-1][1])
-        self._trainer.restore(state["trainer"])
-        self._best.restore(state["best"])
-        return self._trainer.step
+        for _, folder in reversed(checkpoints):
+            try:
+                verify_checkpoint(folder)
+                return load_state(folder)
+            except CheckpointError as error:
+                logger.warning("%s; going back to the one before", error)
+        if checkpoints:
+            raise CheckpointError(f"none of the {len(checkpoints)} checkpoints in {self.run.checkpoints} is whole")
+        return {}
 
     def happenings(self) -> Iterator[Happening]:
         """Train to the end (or to the first stop signal or request), yielding what happens as it happens.
@@ -78,39 +125,66 @@ class Session:
             try:
                 yield from self._steps(log, signals)
             except Exception as error:
-                log.finish("failed", self._trainer.step, error=f"{type(error).__name__}: {error}")
-                raise
+                self._fail(log, error)
+                raise _explained(error, self._train) from error
             except (KeyboardInterrupt, GeneratorExit):
                 log.finish("stopped", self._trainer.step, reason="interrupted before a checkpoint")
                 raise
+            finally:
+                self._lock.release()
+
+    def _fail(self, log: RunLog, error: Exception) -> None:
+        facts = {"error": f"{type(error).__name__}: {error}"}
+        # A disk that is full refuses this too; the error itself is what the user needs to see.
+        with suppress(VqtoolError, OSError):
+            if isinstance(error, NonFiniteError):
+                log.event("alarm", self._trainer.step, alarm="non-finite", clips=error.clip_names)
+            log.finish("failed", self._trainer.step, **facts)
 
     def _steps(self, log: RunLog, signals: StopSignals) -> Iterator[Happening]:
-        trainer, num_revived = self._trainer, 0
+        trainer = self._trainer
         while trainer.share_done < 1 and signals.received is None:
             result = trainer.train_step()
-            num_revived += result.num_revived
-            if result.step % self._train.log_every == 0 or result.step == 1:
-                log.step(result, trainer.usage, num_revived)
-                num_revived = 0
+            self._num_revived += result.num_revived
             log.heartbeat(result.step)
             yield result
-            requests = take_requests(self.run)
-            for request in requests:
-                log.event("request", result.step, request=request)
+            if result.step % self._train.log_every == 0 or result.step == 1:
+                yield from self._log(log, result)
+            requests = self._take_requests(log, signals)
             if "stop" in requests or trainer.share_done >= 1:
                 break
-            yield from self._due(log, "checkpoint" in requests, "preview" in requests)
+            yield from self._due(log, requests)
         yield from self._end(log, signals)
 
-    def _due(self, log: RunLog, checkpoint: bool, preview: bool) -> Iterator[Happening]:
+    def _log(self, log: RunLog, result: StepResult) -> Iterator[Raised]:
+        """A line in metrics.jsonl, and what is alarming about it."""
+        numbers = log.step(result, self._trainer.usage, self._num_revived)
+        self._num_revived = 0
+        quantized = bool(self._trainer.model.quantize.is_initialised)
+        for alarm in self._alarms.update(numbers, result.seconds, quantized):
+            log.event("alarm", result.step, alarm=alarm.kind, evidence=alarm.evidence)
+            yield Raised(result.step, alarm)
+
+    def _take_requests(self, log: RunLog, signals: StopSignals) -> list[Request]:
+        """What was asked for since the last step, each answered by an event."""
+        requests = take_requests(self.run)
+        for request in requests:
+            log.event("request", self._trainer.step, request=request)
+        if signals.received is not None:
+            name = signal.Signals(signals.received).name
+            log.event("request", self._trainer.step, request="stop", signal=name)
+            requests.append("stop")
+        return requests
+
+    def _due(self, log: RunLog, requests: Sequence[Request]) -> Iterator[Happening]:
         """Evaluation, preview and checkpoint where this step is their turn or they were asked for."""
         step, train = self._trainer.step, self._train
-        if preview or step % train.preview_every == 0:
+        if "preview" in requests or step % train.preview_every == 0:
             self._preview(log)
         improved: list[str] = []
-        if step % train.eval_every == 0:
+        if "evaluate" in requests or step % train.eval_every == 0:
             improved = yield from self._evaluate(log)
-        if checkpoint or improved or step % train.checkpoint_every == 0:
+        if "checkpoint" in requests or improved or step % train.checkpoint_every == 0:
             yield self._save(log, improved)
 
     def _end(self, log: RunLog, signals: StopSignals) -> Iterator[Happening]:
@@ -157,10 +231,26 @@ class Session:
         step = self._trainer.step
         folder = self.run.checkpoints / step_name(step)
         if not folder.exists():
-            state = {"trainer": self._trainer.state(), "best": self._best.state()}
+            state = {
+                "trainer": self._trainer.state(),
+                "best": self._best.state(),
+                "num_revived": self._num_revived,
+            }
             save_checkpoint(folder, self._trainer.average.model.state_dict(), self._config, state)
         for name in (LATEST, *(f"best-{name}" for name in improved)):
             point_at(self.run, name, step)
         dropped = drop_old_checkpoints(self.run, self._train.keep_last)
         log.event("checkpoint", step, path=folder.name, best=improved, dropped=dropped)
         return Saved(step, folder, tuple(improved))
+
+
+def _explained(error: Exception, train: TrainConfig) -> Exception:
+    """Memory that ran out as a message that names the settings to change; any other error as it is."""
+    out_of_memory = isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    if not out_of_memory:
+        return error
+    smaller, more = max(train.batch_size // 2, 1), train.accumulate * 2
+    return VqtoolError(
+        f"out of memory with train.batch_size={train.batch_size}: go on with --resume --set "
+        f"train.batch_size={smaller} --set train.accumulate={more} (the same batch in smaller parts)"
+    )

@@ -1,10 +1,11 @@
-"""Stopping politely: the first Ctrl-C (or SIGTERM) finishes the step and saves, the second quits at once."""
+"""Stopping politely: the first Ctrl-C, SIGTERM or SIGUSR1 finishes the step and saves, the second quits at once."""
 
 import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""The last is what Slurm is told to send some time before it takes the machine away (`--signal=USR1@120`)."""
 
 
 class StopSignals:

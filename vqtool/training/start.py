@@ -62,6 +62,9 @@ def resume_run(run: RunFolder, config: Config, device_name: str, command: str) -
     session = Session(run, config, trainer, evaluator)
     session.resume()
     if trainer.share_done >= 1:
+        if status.get("status") != "finished":
+            # It was killed between its last checkpoint and its last word.
+            run.update_status(status="finished", step=trainer.step, error=None)
         raise RunError(
             f"run {run.path} is finished at step {trainer.step}: give it more with --set train.steps=NUMBER"
             + (" and --set train.max_seconds=NUMBER" if config.train.max_seconds else "")

@@ -20,6 +20,14 @@ from vqtool.training.usage import RunningUsage
 MAX_SKIPPED_IN_A_ROW = 20
 
 
+class NonFiniteError(VqtoolError):
+    """The gradient was not finite many steps in a row; `clip_names` are the clips of the last of them."""
+
+    def __init__(self, message: str, clip_names: list[str]) -> None:
+        super().__init__(message)
+        self.clip_names = clip_names
+
+
 @dataclass(frozen=True)
 class StepResult:
     """What one optimiser step gives; tensors stay on the device until somebody logs them.
@@ -76,7 +84,7 @@ class Trainer:
         """One optimiser step over `accumulate` batches.
 
         Raises:
-            VqtoolError: the gradient was not finite many steps in a row.
+            NonFiniteError: the gradient was not finite many steps in a row, or the latents that codes start from.
         """
         started = time.monotonic()
         lr = learning_rate(self._optim, self.step, self.share_done)
@@ -130,17 +138,26 @@ class Trainer:
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if skip else 0
         self.optimizer.zero_grad(set_to_none=True)
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
-            raise VqtoolError(
-                f"the gradient was not finite for {MAX_SKIPPED_IN_A_ROW} steps in a row, up to step {self.step}: "
-                "resume with a lower rate (--resume --set optim.lr=...) or with --set train.precision=fp32"
+            raise self._diverged(
+                f"the gradient was not finite for {MAX_SKIPPED_IN_A_ROW} steps in a row, up to step {self.step}"
             )
+
+    def _diverged(self, what: str) -> NonFiniteError:
+        return NonFiniteError(
+            f"{what}: resume with a lower rate (--resume --set optim.lr=...) or with --set train.precision=fp32; "
+            "events.jsonl names the clips of the last step",
+            self.batches.clip_names(self._train.accumulate),
+        )
 
     def _codebook_is_ready(self) -> bool:
         """Place the codes among latents once the warm-up is over; whether to quantize."""
         quantizer = self.model.quantize
         warmed_up = self.step >= self._warmup_steps or self.share_done >= 0.1
         if not quantizer.is_initialised and warmed_up:
-            quantizer.initialise(self._collect_latents(quantizer.num_initial_vectors))
+            latents_ND = self._collect_latents(quantizer.num_initial_vectors)
+            if not latents_ND.isfinite().all():
+                raise self._diverged(f"latents are not finite at step {self.step}, before the codebook is placed")
+            quantizer.initialise(latents_ND)
         ready: bool = quantizer.is_initialised
         return ready
 
