@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from vqtool import __version__
-from vqtool.cli import config, dash, data, demo, eval, fetch_weights, preprocess, reconstruct, train
+from vqtool.cli import config, dash, data, demo, eval, fetch_weights, preprocess, reconstruct, runs, train
 
 app = typer.Typer(
     name="vqtool",
@@ -40,5 +40,6 @@ app.command("eval", epilog=eval.EPILOG)(eval.evaluate)
 app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)
+app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")

@@ -96,6 +96,7 @@ class Session:
             self._best.restore(state["best"])
             self._num_revived = state.get("num_revived", 0)
         step = self._trainer.step
+        self.run.update_status(best=self._best.state())
         num_discarded = rewind(self.run, step, self._best.steps)
         if num_discarded:
             logger.warning("kept aside %d log lines written after the checkpoint of step %d", num_discarded, step)
@@ -217,6 +218,7 @@ class Session:
             log.event("evaluation", result.step, split=split, seconds=result.evaluation.seconds)
             if number == 0:
                 improved = self._best.update(result.numbers, result.step)
+                self.run.update_status(best=self._best.state())
             yield result
         return improved
 
