@@ -8,6 +8,7 @@ import typer
 from vqtool.cli import options
 
 if TYPE_CHECKING:
+    from vqtool.core.config import Config
     from vqtool.runs.folder import RunFolder
 
 EPILOG = """Examples:
@@ -15,6 +16,8 @@ EPILOG = """Examples:
 vqtool train --config tiny.toml --data data/robonet64
 
 vqtool train --config baseline.toml --run first --set train.steps=1000 --device cuda
+
+vqtool train --config baseline.toml --dry-run
 
 vqtool train --run first --resume"""
 
@@ -28,6 +31,9 @@ def train(
     data: options.Store = None,
     device: options.Device = "auto",
     set_: options.Set = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Train a few steps in memory only, and say what the run would take.")
+    ] = False,
     debug: options.Debug = False,
 ) -> None:
     """Train a tokenizer on a frame store; Ctrl-C saves a checkpoint and stops.
@@ -40,6 +46,11 @@ def train(
 
     overrides = options.overrides(set_, data__store=str(data) if data else None)
     command = options.command_line()
+    if dry_run and resume:
+        raise typer.BadParameter("--dry-run is for a new run: it does not go with --resume")
+    if dry_run:
+        _estimate(load_config(config, overrides), device)
+        return
     if resume:
         folder = _run_to_resume(config, run, overrides)
         session = resume_run(folder, load_config(str(folder.config_file), overrides), device, command)
@@ -49,6 +60,17 @@ def train(
     signal = show(session)
     if signal is not None:
         raise typer.Exit(128 + signal)
+
+
+def _estimate(config: "Config", device: str) -> None:
+    from vqtool.cli.console import printable, stderr_line
+    from vqtool.core.config_file import dump_config
+    from vqtool.training.estimate import estimate_run
+
+    stderr_line("timing a few steps; nothing is written")
+    estimate = estimate_run(config, device)
+    typer.echo(printable(dump_config(config)))
+    typer.echo("\n".join(estimate.lines()))
 
 
 def _run_to_resume(config: str | None, run: str | None, overrides: list[str]) -> "RunFolder":

@@ -35,7 +35,7 @@ def start_run(config: Config, device_name: str, config_name: str, command: str) 
             that exists.
     """
     device = choose_device(device_name)
-    trainer, evaluator = _build(config, device)
+    trainer, evaluator = build(config, device)
     # Later commands read the store from the run's config, from whatever folder they are started in.
     store = str(Path(config.data.store).resolve())
     config = config.model_copy(update={"data": config.data.model_copy(update={"store": store})})
@@ -58,7 +58,7 @@ def resume_run(run: RunFolder, config: Config, device_name: str, command: str) -
             f"run {run.path} is in use by process {status.get('pid')} on {status.get('host')}: stop that first"
         )
     _check_same_model(run, config)
-    trainer, evaluator = _build(config, choose_device(device_name))
+    trainer, evaluator = build(config, choose_device(device_name))
     session = Session(run, config, trainer, evaluator)
     session.resume()
     if trainer.share_done >= 1:
@@ -80,8 +80,12 @@ def automatic_name(config_name: str) -> str:
     return f"{Path(config_name).stem}-{time.strftime('%m%d-%H%M%S')}"
 
 
-def _build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
-    """Everything a run needs, built in an order that finds mistakes early."""
+def build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
+    """Everything a run needs, built in an order that finds mistakes early.
+
+    Raises:
+        VqtoolError: settings that cannot work together, or a store or weights that are not there.
+    """
     store = FrameStore.open(Path(config.data.store))
     if store.info.size != config.model.resolution:
         raise ConfigError(
