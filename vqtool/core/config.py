@@ -230,6 +230,7 @@ class TrainConfig(Section):
     preview_every: Count = setting(1000, "steps between previews")
     preview_clips: int = setting(4, "clips in a preview", ge=1, le=64)
     keep_last: Count = setting(5, "checkpoints kept beside the best ones")
+    tensorboard: bool = setting(False, "also write the run's numbers and previews for TensorBoard")
 
 
 class EvalConfig(Section):

@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,16 +11,19 @@ import numpy as np
 from vqtool.core.atomic import explained_os_errors, write_atomic
 from vqtool.runs.folder import HEARTBEAT_SECONDS, RunFolder, Status, step_name
 from vqtool.runs.jsonl import JsonlWriter
+from vqtool.runs.previews import PreviewClip, write_preview
 from vqtool.training.evaluator import Evaluated
+from vqtool.training.tensorboard import TensorBoard
 from vqtool.training.trainer import StepResult
 from vqtool.training.usage import RunningUsage
 
 
 class RunLog:
-    """Writes metrics.jsonl, events.jsonl, codebook/ and run.json of one run."""
+    """Writes metrics.jsonl, events.jsonl, previews/, codebook/ and run.json of one run, and TensorBoard's files."""
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, board: TensorBoard | None = None) -> None:
         self.run = run
+        self._board = board
         with explained_os_errors(run.metrics_file):
             self._metrics = JsonlWriter(run.metrics_file)
             self._events = JsonlWriter(run.events_file)
@@ -37,6 +41,8 @@ class RunLog:
         }
         numbers = losses | codebook | speed
         self._write(self._metrics, {"step": result.step, "split": "train", **numbers})
+        if self._board:
+            self._board.numbers(result.step, "train", numbers)
         if num_revived:
             self.event("revive", result.step, codes=num_revived)
         return numbers
@@ -44,11 +50,20 @@ class RunLog:
     def evaluated(self, result: Evaluated) -> None:
         """A line of an evaluated split; the usage of each code goes to `codebook/` for the first split of a step."""
         self._write(self._metrics, {"step": result.step, "split": result.split, **result.numbers})
+        if self._board:
+            self._board.numbers(result.step, result.split, result.numbers)
         usage_file = self.run.codebook / f"{step_name(result.step)}.npy"
         if result.evaluation.usage is not None and not usage_file.exists():
             content = io.BytesIO()
             np.save(content, result.evaluation.usage.counts.cpu().numpy())
             write_atomic(usage_file, content.getvalue())
+
+    def preview(self, step: int, clips: Sequence[PreviewClip]) -> None:
+        """The preview of a step."""
+        path = write_preview(self.run, step, clips)
+        if self._board:
+            self._board.clips(step, clips)
+        self.event("preview", step, path=path.name)
 
     def event(self, kind: str, step: int, **facts: Any) -> None:
         """A line of events.jsonl."""
@@ -76,5 +91,7 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._board:
+            self._board.close()
         self._metrics.close()
         self._events.close()

@@ -17,7 +17,6 @@ from vqtool.runs.checkpoints import LATEST, drop_old_checkpoints, list_checkpoin
 from vqtool.runs.control import Request, take_requests
 from vqtool.runs.folder import RunFolder, step_name
 from vqtool.runs.lock import RunLock
-from vqtool.runs.previews import write_preview
 from vqtool.runs.rewind import rewind
 from vqtool.training.alarms import Alarm, AlarmWatch
 from vqtool.training.best import BestScores
@@ -25,6 +24,7 @@ from vqtool.training.evaluator import Evaluated, Evaluator
 from vqtool.training.previews import make_previews
 from vqtool.training.run_log import RunLog
 from vqtool.training.signals import StopSignals
+from vqtool.training.tensorboard import FOLDER, TensorBoard
 from vqtool.training.trainer import NonFiniteError, StepResult, Trainer
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Session:
         Raises:
             VqtoolError: what the run cannot go on with; run.json then says `failed`.
         """
-        with RunLog(self.run) as log, StopSignals() as signals:
+        with RunLog(self.run, self._board()) as log, StopSignals() as signals:
             log.event("resume" if self._trainer.step else "start", self._trainer.step)
             try:
                 yield from self._steps(log, signals)
@@ -133,6 +133,9 @@ class Session:
                 raise
             finally:
                 self._lock.release()
+
+    def _board(self) -> TensorBoard | None:
+        return TensorBoard(self.run.path / FOLDER, self._trainer.step) if self._train.tensorboard else None
 
     def _fail(self, log: RunLog, error: Exception) -> None:
         facts = {"error": f"{type(error).__name__}: {error}"}
@@ -225,8 +228,7 @@ class Session:
     def _preview(self, log: RunLog) -> None:
         model, step = self._trainer.average.model, self._trainer.step
         clips = make_previews(model, self._preview_windows, self._train.preview_clips, self._trainer.precision)
-        path = write_preview(self.run, step, clips)
-        log.event("preview", step, path=path.name)
+        log.preview(step, clips)
 
     def _save(self, log: RunLog, improved: list[str]) -> Saved:
         """Write the checkpoint of this step, point its names at it, and only then drop old ones."""

@@ -24,6 +24,7 @@ from vqtool.runs.folder import RunFolder, create_run, is_alive, process_facts
 from vqtool.training.batches import Batches
 from vqtool.training.evaluator import Evaluator
 from vqtool.training.session import Session
+from vqtool.training.tensorboard import check_tensorboard
 from vqtool.training.trainer import Trainer
 
 
@@ -86,6 +87,8 @@ def build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
     Raises:
         VqtoolError: settings that cannot work together, or a store or weights that are not there.
     """
+    if config.train.tensorboard:
+        check_tensorboard()
     store = FrameStore.open(Path(config.data.store))
     if store.info.size != config.model.resolution:
         raise ConfigError(
