@@ -1,6 +1,7 @@
 """One HTTP request: http and https only, with a time limit, and failures in words that never show an address."""
 
 import base64
+import functools
 import http.client
 import os
 import socket
@@ -176,7 +177,7 @@ def _opener() -> urllib.request.OpenerDirector:
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=_tls()),
+        urllib.request.HTTPSHandler(context=_tls(os.environ.get(CA_VARIABLE) or certifi.where())),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),
@@ -185,15 +186,15 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _tls() -> ssl.SSLContext:
+@functools.cache  # reading the certificates takes longer than a request
+def _tls(certificates: str) -> ssl.SSLContext:
+    """The system's own certificates and these: a Python from python.org finds none on macOS."""
     context = ssl.create_default_context()
-    # Beside the system's own certificates, which a Python from python.org does not find on macOS.
-    bundle = Path(os.environ.get(CA_VARIABLE) or certifi.where())
     try:
-        if bundle.is_dir():
-            context.load_verify_locations(capath=bundle)
+        if Path(certificates).is_dir():
+            context.load_verify_locations(capath=certificates)
         else:
-            context.load_verify_locations(cafile=bundle)
+            context.load_verify_locations(cafile=certificates)
     except OSError:
-        raise WeightsError(f"{bundle}, which {CA_VARIABLE} names, holds no certificates") from None
+        raise WeightsError(f"{certificates}, which {CA_VARIABLE} names, holds no certificates") from None
     return context

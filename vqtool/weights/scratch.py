@@ -65,20 +65,26 @@ def _private_folder(folder: Path, name: str) -> Iterator[Path]:
 
 def kept_bytes(folder: Path, name: str) -> int:
     """How much of a download of `name` lies in `folder`, to be resumed."""
-    files = (folder / f"{PREFIX}{name}").glob("*")
+    files = _children(folder / f"{PREFIX}{name}")
     return sum(file.stat().st_size for file in files if file.suffix != ".json")
 
 
 def sweep(folder: Path, keep: Iterable[str]) -> None:
     """Remove from `folder` what killed downloads left there more than a day ago, except of the names in `keep`."""
     kept = {f"{PREFIX}{name}" for name in keep}
-    for scratch in folder.glob(f"{PREFIX}*"):
-        try:
-            touched = max(path.stat().st_mtime for path in (scratch, *scratch.glob("*")))
-        except OSError:
-            continue
-        if scratch.name not in kept and time.time() - touched > IDLE_SECONDS:
-            shutil.rmtree(scratch, ignore_errors=True)
+    for scratch in _children(folder):
+        if scratch.name.startswith(PREFIX) and scratch.name not in kept:
+            touched = max(path.stat().st_mtime for path in (scratch, *_children(scratch)))
+            if time.time() - touched > IDLE_SECONDS:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _children(folder: Path) -> list[Path]:
+    """What lies in `folder`; nothing where it is absent, no folder, or closed to the user."""
+    try:
+        return [path for path in folder.iterdir() if path.exists()]
+    except OSError:
+        return []
 
 
 def _acquire(scratch: Path, name: str) -> int | None:
