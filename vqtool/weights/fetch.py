@@ -131,8 +131,12 @@ def _advice(entry: WeightsEntry, folder: Path, origin: str | Path | None) -> str
         return ""
     kept = kept_bytes(folder, entry.name)
     resume = f"\n{kept / 1e6:.1f} MB are kept: the same command goes on from there." if kept >= 100_000 else ""
+    forms = "".join(f"\n  {form.pattern}: {form.description}" for form in entry.forms)
     return (
-        f"{resume}\nTo supply them by hand: where there is a network, run vqtool fetch-weights {entry.name} --dir "
-        f"FOLDER; copy FOLDER here and run vqtool fetch-weights {entry.name} --from FOLDER. --from also takes the "
-        f"address of a mirror ({MIRROR_VARIABLE} names one for good), and: {entry.accepted}"
+        f"{resume}\nTo supply them by hand, where there is a network:\n"
+        f"  vqtool fetch-weights {entry.name} --dir FOLDER\n"
+        "and after copying FOLDER to this machine:\n"
+        f"  vqtool fetch-weights {entry.name} --from FOLDER\n"
+        f"--from also takes the address of a mirror ({MIRROR_VARIABLE} names one\n"
+        f"for good), and any of these files:{forms}"
     )
