@@ -169,7 +169,6 @@ class Downloader:
         else:
             raise WeightsError(f"the server answers HTTP {response.status}")
         if total is not None and (total > file.max_bytes or (file.sha256 and total != file.num_bytes)):
-            partial.discard()
             raise WeightsError(f"wrong file: the server has {total} bytes, expected {file.num_bytes} bytes")
         if start == 0:
             partial.restart(_validator(response), total)
