@@ -135,24 +135,48 @@ SECRET_ADDRESS = "http://me:secret@{}/secret-path/weights.bin?token=secret"
     [("127.0.0.1:1", "cannot connect"), ("nowhere.invalid", "cannot connect"), ("127.0.0.1:99999", "not one of a web")],
 )
 def test_no_failure_shows_what_an_address_may_hide(
-    tmp_path: Path, patience: Patience, monkeypatch: pytest.MonkeyPatch, host: str, reason: str
+    tmp_path: Path,
+    patience: Patience,
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    reason: str,
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     with pytest.raises(WeightsError, match=reason) as raised:
         Downloader(tmp_path, patience=patience).fetch(SECRET_ADDRESS.format(host), PublishedFile("x", 1, "0"))
     assert "secret" not in str(raised.value)
+    assert waits == []
+
+
+def test_no_note_shows_what_an_address_may_hide(
+    server: tuple[Index, str], tmp_path: Path, patience: Patience, caplog: pytest.LogCaptureFixture
+) -> None:
+    index, address = server
+    url = SECRET_ADDRESS.format(address.partition("//")[2])
+    place = f"{address.partition('//')[2]}, x"
+    index.answers["/secret-path/weights.bin?token=secret"] = (503, b"")
+    with pytest.raises(WeightsError):
+        Downloader(tmp_path, patience=patience).fetch(url, PublishedFile("x", 1, "0"))
+    assert caplog.records[0].getMessage() == f"{place}: the server answers HTTP 503; trying again in 1 s"
+    assert UrlFile(url, "x", "0", 1).description == place
 
 
 def redirect(target: str, status: int = 302) -> object:
     return lambda handler: send(handler, status, b"", Location=target)
 
 
-def test_redirects_lead_to_web_servers_only(
-    server: tuple[Index, str], tmp_path: Path, patience: Patience, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_redirects_lead_to_web_servers_only(server: tuple[Index, str], tmp_path: Path, patience: Patience) -> None:
     index, address = server
     (tmp_path / "secret").write_bytes(b"x")
-    targets = [f"file://{tmp_path}/secret", "ftp://127.0.0.1/x", "data:,x", "gopher://127.0.0.1/x", "/loop"]
+    targets = [
+        "http:///x",
+        f"file://{tmp_path}/secret",
+        "ftp://127.0.0.1/x",
+        "data:,x",
+        "gopher://127.0.0.1/x",
+        "/loop",
+    ]
     index.answers["/loop"] = redirect("/loop")
     for target in targets:
         index.answers["/weights.bin"] = redirect(target)

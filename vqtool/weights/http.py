@@ -134,7 +134,7 @@ _REDIRECT = "the server redirects without end, or to an address that is not http
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https only, and keeps the password from other servers."""
+    """Keeps the password from other servers than the one it is for."""
 
     def redirect_request(
         self,
@@ -146,8 +146,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         """The request to make next."""
-        if urllib.parse.urlsplit(newurl).scheme not in SCHEMES:
-            raise urllib.error.URLError("redirect")
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         secret = req.unredirected_hdrs.get("Authorization")
         if following and secret and _server(newurl) == _server(req.full_url):
@@ -172,7 +170,7 @@ def _request(address: str, headers: Mapping[str, str]) -> urllib.request.Request
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Only what http and https need: urllib's usual opener also reads files, FTP and data addresses."""
+    """Only what http and https need, so that a redirect leads nowhere else: urllib's usual opener also reads files."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
