@@ -2,12 +2,13 @@
 
 import base64
 import dataclasses
+import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from index_server import Index, file_answer, send, serving
+from index_server import Handler, Index, file_answer, send, serving
 from miniature import SDIST
 
 from vqtool.errors import WeightsError
@@ -187,7 +188,6 @@ def test_redirects_lead_to_web_servers_only(server: tuple[Index, str], tmp_path:
     index, address = server
     (tmp_path / "secret").write_bytes(b"x")
     targets = [
-        "http:///x",
         f"file://{tmp_path}/secret",
         "ftp://127.0.0.1/x",
         "data:,x",
@@ -202,6 +202,23 @@ def test_redirects_lead_to_web_servers_only(server: tuple[Index, str], tmp_path:
                 f"{address}/weights.bin", PublishedFile("x", 1, sha256(b"x").hexdigest())
             )
     assert not (tmp_path / "x").exists()
+
+
+def test_what_comes_beside_a_redirect_is_not_read(
+    server: tuple[Index, str], tmp_path: Path, patience: Patience, waits: list[float]
+) -> None:
+    index, address = server
+    over = threading.Event()
+
+    def endless(handler: Handler) -> None:
+        send(handler, 302, b"x", 10**12, Location="/moved")
+        over.wait(20)
+
+    index.answers |= {"/weights.bin": endless, "/moved": file_answer(b"x")}
+    file = PublishedFile("weights.bin", 1, sha256(b"x").hexdigest())
+    assert Downloader(tmp_path, patience=patience).fetch(f"{address}/weights.bin", file).read_bytes() == b"x"
+    over.set()
+    assert waits == []
 
 
 def test_a_password_goes_to_its_own_server_only(server: tuple[Index, str], tmp_path: Path, patience: Patience) -> None:

@@ -146,6 +146,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         """The request to make next."""
+        fp.close()  # urllib would read all that the server sends beside the redirect
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         secret = req.unredirected_hdrs.get("Authorization")
         if following and secret and _server(newurl) == _server(req.full_url):
