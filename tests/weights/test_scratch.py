@@ -9,7 +9,9 @@ import pytest
 from vqtool.weights.scratch import scratch_folder
 
 
-def test_who_waited_holds_a_lock_that_others_see(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_waited_holds_a_lock_that_others_see(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inside, leave, waiting = threading.Event(), threading.Event(), threading.Event()
 
     def second() -> None:
@@ -18,7 +20,7 @@ def test_who_waited_holds_a_lock_that_others_see(tmp_path: Path, caplog: pytest.
             leave.wait(20)
 
     thread = threading.Thread(target=second)
-    caplog.handler.emit = lambda record: waiting.set()  # type: ignore[method-assign]
+    monkeypatch.setattr(caplog.handler, "emit", lambda record: waiting.set())
     with scratch_folder(tmp_path, "x"):
         thread.start()
         assert waiting.wait(20)
