@@ -3,9 +3,11 @@
 import http.server
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 Handler = http.server.BaseHTTPRequestHandler
 Answer = tuple[int, bytes] | Callable[[Handler], None]
@@ -79,8 +81,8 @@ def file_answer(
 
 
 @contextmanager
-def serving() -> Iterator[tuple[Index, str]]:
-    """Run an index; yields it and its address."""
+def serving(certificate: Path | None = None) -> Iterator[tuple[Index, str]]:
+    """Run an index, over TLS if it has a certificate; yields it and its address."""
     index = Index()
 
     class IndexHandler(Handler):
@@ -95,10 +97,14 @@ def serving() -> Iterator[tuple[Index, str]]:
             """Clients that hang up are part of the tests."""
 
     server = IndexServer(("127.0.0.1", 0), IndexHandler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield index, f"http://127.0.0.1:{server.server_port}/simple"
+        yield index, f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}/simple"
     finally:
         server.shutdown()
         thread.join()

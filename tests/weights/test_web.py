@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import subprocess
 import threading
 from collections.abc import Iterator
 from hashlib import sha256
@@ -249,6 +250,34 @@ def test_a_resumed_download_asks_for_the_rest_behind_a_redirect_too(
     path = Downloader(tmp_path, patience=patience).fetch(f"{address}/weights.bin", file)
     assert path.read_bytes() == content
     assert index.ranges == [None, None, "bytes=1000-", "bytes=1000-"]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of this machine that nobody has signed, and its key."""
+    path = tmp_path / "certificate.pem"
+    options = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -addext subjectAltName=IP:127.0.0.1"
+    command = ["openssl", "req", *options.split(), "-subj", "/CN=test", "-keyout", "-", "-out", "-"]
+    try:
+        path.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"needs a certificate, which the openssl command makes: {error}")
+    return path
+
+
+def test_a_certificate_counts_only_if_the_user_says_so(
+    certificate: Path, tmp_path: Path, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    file = PublishedFile("x", 1, sha256(b"x").hexdigest())
+    with serving(certificate) as (site, address):
+        site.answers["/simple/x"] = file_answer(b"x")
+        with pytest.raises(WeightsError, match="TLS certificate is not accepted"):
+            Downloader(tmp_path, patience=patience).fetch(f"{address}/x", file)
+        assert site.requests == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert Downloader(tmp_path, patience=patience).fetch(f"{address}/x", file).read_bytes() == b"x"
 
 
 def test_certificates_that_are_none_are_named(
