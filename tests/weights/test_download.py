@@ -5,6 +5,7 @@ import json
 import resource
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -295,19 +296,25 @@ def test_without_a_pinned_hash_the_size_is_bounded_all_the_same(site: Site) -> N
             site.fetch(lambda handler, length=length: send(handler, 200, huge, length), file=UNPINNED)
 
 
-@pytest.fixture
+@contextmanager
 def small_files_only() -> Iterator[None]:
-    """Writing past 100,000 bytes fails, as on a full disk."""
+    """Writing past 100,000 bytes fails, as on a full disk.
+
+    Not a fixture: pytest itself may be writing to a file between the test and the end of a fixture.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_is_no_network_error_and_what_fits_is_kept(
-    site: Site, small_files_only: None, waits: list[float]
-) -> None:
-    with pytest.raises(VqtoolError, match=r"cannot write .*larger than this file system or limit allows"):
+def test_a_full_disk_is_no_network_error_and_what_fits_is_kept(site: Site, waits: list[float]) -> None:
+    with (
+        small_files_only(),
+        pytest.raises(VqtoolError, match=r"cannot write .*larger than this file system or limit allows"),
+    ):
         site.fetch(file_answer(CONTENT))
     assert (site.folder / "weights.bin.part").read_bytes() == CONTENT[:100_000]
     assert waits == []

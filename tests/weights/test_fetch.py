@@ -11,6 +11,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -255,19 +256,25 @@ def test_where_there_are_no_locks_each_downloads_for_itself(
     assert len(list((tmp_path / "weights").iterdir())) == 1
 
 
-@pytest.fixture
+@contextmanager
 def small_files_only() -> Iterator[None]:
-    """Writing past 512 bytes fails, as on a full disk."""
+    """Writing past 512 bytes fails, as on a full disk.
+
+    Not a fixture: pytest itself may be writing to a file between the test and the end of a fixture.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_no_room_is_one_message(
-    entry: WeightsEntry, index: Index, tmp_path: Path, sdist_bytes: bytes, small_files_only: None
-) -> None:
-    with pytest.raises(WeightsError, match=r"larger than this file system or limit allows[^$]*--from FOLDER"):
+def test_no_room_is_one_message(entry: WeightsEntry, index: Index, tmp_path: Path, sdist_bytes: bytes) -> None:
+    with (
+        small_files_only(),
+        pytest.raises(WeightsError, match=r"larger than this file system or limit allows[^$]*--from FOLDER"),
+    ):
         fetch_entry(entry, tmp_path / "weights")
     # What came before the disk was full waits for the next attempt.
     assert (tmp_path / "weights" / ".download-lpips" / f"{SDIST}.part").stat().st_size == 512
