@@ -285,7 +285,7 @@ def test_without_a_pinned_hash_another_address_starts_over(site: Site) -> None:
     site.leave(CONTENT, ETag='"one"')
     site.url += "?mirror"
     site.index.answers["/simple/weights.bin?mirror"] = file_answer(CONTENT, ETag='"one"')
-    site.fetch((404, b""), file=UNPINNED)
+    site.fetch(file=UNPINNED)
     assert site.index.ranges == [None]
 
 
@@ -298,10 +298,7 @@ def test_without_a_pinned_hash_the_size_is_bounded_all_the_same(site: Site) -> N
 
 @contextmanager
 def small_files_only() -> Iterator[None]:
-    """Writing past 100,000 bytes fails, as on a full disk.
-
-    Not a fixture: pytest itself may be writing to a file between the test and the end of a fixture.
-    """
+    """Writing past 100,000 bytes fails, as on a full disk; no fixture, within which pytest itself may write."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
