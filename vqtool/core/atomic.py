@@ -77,6 +77,7 @@ def explained_os_errors(path: Path) -> Iterator[None]:
             errno.ENOSPC: "no space left on the device: free some or write elsewhere, then run the same command again",
             errno.EDQUOT: "disk quota exceeded: free some space or write elsewhere, then run the same command again",
             errno.EACCES: "permission denied: choose a folder that you may write",
+            errno.EPERM: "the system does not permit it: choose another folder",
             errno.EROFS: "the file system is read-only: choose a folder that you may write",
             errno.ENOENT: "a folder on the way to it does not exist and cannot be made",
             errno.EIO: "the disk reports an input/output error: write elsewhere, and check that disk",

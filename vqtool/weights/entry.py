@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from vqtool.errors import WeightsError
+from vqtool.weights.download import Downloader, PublishedFile
 from vqtool.weights.tensors import Tensors
-
-Advance = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all)."""
 
 
 class Source(Protocol):
@@ -17,11 +15,16 @@ class Source(Protocol):
 
     @property
     def description(self) -> str:
-        """The place and the file, for messages."""
+        """The place and the file, for messages; without what may be secret in an address."""
         ...
 
-    def download(self, folder: Path, advance: Advance | None) -> Path:
-        """Put the file, verified, into `folder`.
+    @property
+    def files(self) -> tuple[PublishedFile, ...]:
+        """All files that `download` fetches."""
+        ...
+
+    def download(self, downloader: Downloader) -> Path:
+        """The file to read, verified.
 
         Raises:
             WeightsError: not reachable, or another file than the pinned one.

