@@ -26,13 +26,15 @@ class Evaluation:
     """Scores of one reconstructor on one set of clips.
 
     scores: mean over clips by name (`psnr`, ...), in the metric's unit.
-    clip_scores: the same a clip, in the order of `clip_names`.
+    details: numbers beside a score (`Metric.details`), of the metrics that have any.
+    clip_scores: a score a clip, in the order of `clip_names`, of the metrics that score single clips.
     pixel_l1: mean absolute difference of pixels in [-1, 1]. quantizer_loss and its
     unweighted quantizer_parts: as in training.
     usage: codebook usage over all tokens; None for a baseline, which has none.
     """
 
     scores: dict[str, float]
+    details: dict[str, dict[str, float]]
     clip_scores: dict[str, list[float]]
     clip_names: list[str]
     num_frames: int
@@ -79,7 +81,7 @@ def evaluate(
     """
     started = time.monotonic()
     usage = CodebookUsage(codebook_size) if codebook_size else None
-    clip_scores: dict[str, list[float]] = {metric.name: [] for metric in metrics}
+    clip_scores: defaultdict[str, list[float]] = defaultdict(list)
     losses: defaultdict[str, float] = defaultdict(float)
     for metric in metrics:
         metric.reset()
@@ -88,7 +90,9 @@ def evaluate(
         result = reconstruct(real_BTCHW)
         real, fake = to_8bit_grid(real_BTCHW), to_8bit_grid(result.frames_BTCHW)
         for metric in metrics:
-            clip_scores[metric.name] += metric.update(real, fake).tolist()
+            scores_B = metric.update(real, fake)
+            if scores_B is not None:
+                clip_scores[metric.name] += scores_B.tolist()
         batch = {"pixel": l1(real_BTCHW, result.frames_BTCHW), "quantizer": result.quantizer_loss}
         for name, value in (batch | result.quantizer_parts).items():
             losses[name] += float(value) * len(indices) / len(windows)
@@ -98,7 +102,8 @@ def evaluate(
             advance(int(indices[-1]) + 1, len(windows))
     return Evaluation(
         scores={metric.name: metric.compute() for metric in metrics},
-        clip_scores=clip_scores,
+        details={metric.name: details for metric in metrics if (details := metric.details())},
+        clip_scores=dict(clip_scores),
         clip_names=[window_name(windows, index) for index in range(len(windows))],
         num_frames=len(windows) * windows.clip_frames,
         pixel_l1=losses.pop("pixel"),

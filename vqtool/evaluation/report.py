@@ -19,7 +19,7 @@ from vqtool.data.windows import evaluation_windows
 from vqtool.errors import ConfigError, WeightsError
 from vqtool.evaluation.baselines import baselines_for
 from vqtool.evaluation.evaluate import Evaluation, evaluate, model_reconstructor
-from vqtool.evaluation.weights import load_lpips
+from vqtool.evaluation.weights import load_networks
 from vqtool.weights import weights_path
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,8 @@ def evaluate_checkpoint(
     model, _ = load_model(checkpoint, device)
     check_resolution(model, store)
     windows = evaluation_windows(store, split, config.eval.clip_frames)
-    metrics = build_metrics(*_wanted_metrics(config.eval))
+    names = _wanted_metrics(config.eval)
+    metrics = build_metrics(names, load_networks(names, device))
     precision = choose_precision(config.train.precision, device)
     reconstructors = {MODEL: model_reconstructor(model, precision), **baselines_for(windows.clip_frames)}
     rows: dict[str, Evaluation] = {}
@@ -108,13 +109,13 @@ def check_resolution(model: VQVAE, store: FrameStore) -> None:
         )
 
 
-def _wanted_metrics(config: EvalConfig) -> tuple[list[MetricName], Any]:
+def _wanted_metrics(config: EvalConfig) -> list[MetricName]:
     """What the config asks for, and every other metric whose weights are at hand."""
     names = list(config.metrics)
     for name in METRICS:
         if name not in names and _has_weights(name):
             names.append(name)
-    return names, load_lpips() if "lpips" in names else None
+    return names
 
 
 def _has_weights(name: MetricName) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.features.vgg16 import MIN_SIZE
-from vqtool.core.metrics.base import FrameMetric
+from vqtool.core.metrics.base import FrameMetric, Networks
 
 
 class LpipsMetric(FrameMetric):
@@ -25,13 +25,14 @@ class LpipsMetric(FrameMetric):
         self._lpips = lpips
 
     @classmethod
-    def build(cls, lpips: LPIPS | None) -> Self:
-        """The metric over `lpips`.
+    def build(cls, networks: Networks) -> Self:
+        """The metric over the network `lpips`.
 
         Raises:
-            ValueError: `lpips` is None.
+            ValueError: it is not there.
         """
-        if lpips is None:
+        lpips = networks.get("lpips")
+        if not isinstance(lpips, LPIPS):
             raise ValueError("the metric lpips needs its network")
         return cls(lpips)
 
