@@ -47,16 +47,17 @@ class Processes:
         Raises:
             VqtoolError: `work` raised one somewhere; every process raises that of the lowest rank, so none waits.
         """
-        result: T | VqtoolError
+        result: tuple[T] | None = None
+        mistake: VqtoolError | None = None
         try:
-            result = work()
+            result = (work(),)
         except VqtoolError as error:
-            result = error
-        results = self.gather(result)
-        for other in results:
-            if isinstance(other, VqtoolError):
+            mistake = error
+        outcomes = self.gather((result, mistake))
+        for _, other in outcomes:
+            if other is not None:
                 raise other
-        return results  # type: ignore[return-value]
+        return [found[0] for found, _ in outcomes if found is not None]
 
     def barrier(self) -> None:
         """Wait until every process is here."""

@@ -30,7 +30,7 @@ class Metric(ABC):
 
     name: ClassVar[MetricName]
     unit: ClassVar[str]
-    """`dB`, or empty."""
+    """`dB`, `levels`, or empty."""
     higher_is_better: ClassVar[bool]
     weights: ClassVar[str | None] = None
     """The name under which `vqtool.weights` knows the network that the metric needs."""

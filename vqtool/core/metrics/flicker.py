@@ -2,28 +2,30 @@
 
 from torch import Tensor
 
-from vqtool.core.metrics.base import Metric
+from vqtool.core.metrics.base import ClipMetric
 
 
 def flicker(real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor:
-    """Flicker of each clip, (B,), grey levels of 255, lower is steadier; pixels in [0, 1].
+    """Flicker of each clip, (B,), grey levels of 255, lower is steadier; pixels in [0, 1], at least two frames.
 
     With the error e_t = fake_t - real_t it is 255 times the mean of |e_t - e_(t-1)| over pixels, channels and the
     T - 1 pairs of consecutive frames. An error that stays where it is (a blurred still background) does not flicker;
-    one that comes and goes does, which PSNR cannot tell apart. A clip of one frame has no pair and scores 0.
+    one that comes and goes does, which PSNR cannot tell apart.
     """
-    if real_BTCHW.shape[1] == 1:
-        return real_BTCHW.new_zeros(len(real_BTCHW))
     error_BTCHW = fake_BTCHW - real_BTCHW
     return error_BTCHW.diff(dim=1).abs_().flatten(1).mean(dim=1) * 255
 
 
-class Flicker(Metric):
-    """Temporal flicker, 0 for an error that does not change; the still mean frame scores the motion of the clip."""
+class Flicker(ClipMetric):
+    """Temporal flicker: 0 for an error that does not change; a still picture scores the motion of the clip.
+
+    Single frames have no flicker, rather than the best: clips of one frame are refused.
+    """
 
     name = "flicker"
     unit = "levels"
     higher_is_better = False
+    min_frames = 2
 
     def score_clips(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor:
         """Flicker of each clip, (B,)."""
