@@ -87,7 +87,7 @@ def evaluate_checkpoint(
     model, _ = load_model(checkpoint, device)
     check_resolution(model, store)
     windows = evaluation_windows(store, split, config.eval.clip_frames)
-    names = _wanted_metrics(config.eval)
+    names = _wanted_metrics(config.eval, len(windows))
     metrics = build_metrics(names, load_networks(names, device))
     precision = choose_precision(config.train.precision, device)
     reconstructors = {MODEL: model_reconstructor(model, precision), **baselines_for(windows.clip_frames)}
@@ -109,11 +109,12 @@ def check_resolution(model: VQVAE, store: FrameStore) -> None:
         )
 
 
-def _wanted_metrics(config: EvalConfig) -> list[MetricName]:
-    """What the config asks for, and every other metric whose weights are at hand."""
+def _wanted_metrics(config: EvalConfig, num_clips: int) -> list[MetricName]:
+    """What the config asks for, and every other metric whose weights are at hand and that these clips allow."""
     names = list(config.metrics)
-    for name in METRICS:
-        if name not in names and _has_weights(name):
+    for name, metric in METRICS.items():
+        allowed = config.clip_frames >= metric.min_frames and num_clips >= metric.min_clips
+        if name not in names and allowed and _has_weights(name):
             names.append(name)
     return names
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from vqtool.core.config import MetricName
 from vqtool.core.metrics.base import Metric, Networks, to_8bit_grid
 from vqtool.core.metrics.codebook import CodebookUsage
+from vqtool.core.metrics.fvd import Fvd
 from vqtool.core.metrics.lpips import LpipsMetric
 from vqtool.core.metrics.psnr import Psnr, psnr
 from vqtool.core.metrics.ssim import Ssim, ssim
@@ -21,7 +22,7 @@ __all__ = [
     "to_8bit_grid",
 ]
 
-METRICS: dict[MetricName, type[Metric]] = {metric.name: metric for metric in (Psnr, Ssim, LpipsMetric)}
+METRICS: dict[MetricName, type[Metric]] = {metric.name: metric for metric in (Psnr, Ssim, LpipsMetric, Fvd)}
 
 METRIC_WEIGHTS: dict[MetricName, str] = {name: metric.weights for name, metric in METRICS.items() if metric.weights}
 """Metrics that need a pretrained network, and the name that `vqtool.weights` knows it by."""
