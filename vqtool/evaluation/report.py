@@ -1,5 +1,6 @@
 """The scores of checkpoints on a split, with the free baselines beside them: what `vqtool eval` prints and writes."""
 
+import copy
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from vqtool.core.checkpoint import load_model
 from vqtool.core.config import Config, EvalConfig, MetricName
 from vqtool.core.device import choose_precision
 from vqtool.core.distributed import Processes
-from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, build_metrics
+from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, Metric, build_metrics
 from vqtool.core.vqvae import VQVAE
 from vqtool.data.store import Clip, FrameStore, Split
 from vqtool.data.windows import Windows, evaluation_windows
@@ -149,19 +150,19 @@ def evaluate_checkpoints(
         for name, (path, settings) in zip(row_names(len(checkpoints)), checkpoints, strict=True)
     }
     windows = evaluation_windows(store, split, config.clip_frames)
-    names = _wanted_metrics(config, store.info.size)
-    networks = load_networks(names, device)
+    names = _wanted_metrics(config, store.info.size, len(windows))
+    metrics = build_metrics(names, load_networks(names, device))
     contenders = [
         Contender(
             name,
             model_reconstructor(tokenizer.model, tokenizer.precision),
-            build_metrics(names, networks),
+            _own(metrics),
             tokenizer.model.quantize.codebook_size,
         )
         for name, tokenizer in tokenizers.items()
     ]
-    for name, baseline in baselines_for(windows.clip_frames).items():
-        contenders.append(Contender(name, baseline, build_metrics(names, networks)))
+    baselines = baselines_for(windows.clip_frames).items()
+    contenders += [Contender(name, baseline, _own(metrics)) for name, baseline in baselines]
     results = evaluate_all(contenders, windows, device, config.batch_size, advance, processes, keep_details=True)
     rows = {contender.name: result for contender, result in zip(contenders, results, strict=True)}
     return Report(store.path, split, windows, tokenizers, rows)
@@ -209,14 +210,20 @@ def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.dev
     return Tokenizer(checkpoint, model, choose_precision(config.train.precision, device))
 
 
-def _wanted_metrics(config: EvalConfig, size: int) -> list[MetricName]:
-    """What the config asks for, and every other metric that fits the clips and whose weights are at hand."""
-    names = list(config.metrics)
-    for name, metric in METRICS.items():
-        fits = metric.min_frames <= config.clip_frames and metric.min_size <= size
-        if name not in names and fits and _has_weights(name):
-            names.append(name)
-    return names
+def _own(metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics once more, to count clips on their own; shallow, so that they share networks and real features."""
+    return [copy.copy(metric) for metric in metrics]
+
+
+def _wanted_metrics(config: EvalConfig, size: int, num_clips: int) -> list[MetricName]:
+    """What the config asks for, and every other metric whose weights are at hand and that these clips allow."""
+    return [name for name in METRICS if name in config.metrics or _is_possible(name, config, size, num_clips)]
+
+
+def _is_possible(name: MetricName, config: EvalConfig, size: int, num_clips: int) -> bool:
+    metric = METRICS[name]
+    fits = config.clip_frames >= metric.min_frames and num_clips >= metric.min_clips and size >= metric.min_size
+    return fits and _has_weights(name)
 
 
 def _has_weights(name: MetricName) -> bool:

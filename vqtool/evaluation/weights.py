@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from vqtool.core.config import MetricName
+from vqtool.core.features.i3d import I3D
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.metrics import METRIC_WEIGHTS
 from vqtool.weights import weights_path
 
-NETWORKS: dict[str, Callable[[Path], nn.Module]] = {"lpips": LPIPS.from_file}
+NETWORKS: dict[str, Callable[[Path], nn.Module]] = {"lpips": LPIPS.from_file, "i3d": I3D.from_file}
 """How each network is made from its file, by the name of its weights."""
 
 

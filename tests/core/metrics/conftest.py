@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from vqtool.core.features.i3d import I3D
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.metrics import METRICS, Metric, Networks, build_metrics, to_8bit_grid
 from vqtool.core.metrics.base import ClipMetric, FrameMetric
@@ -18,9 +19,19 @@ def random_network() -> LPIPS:
 
 
 @pytest.fixture(scope="session")
-def networks(random_network: LPIPS) -> Networks:
+def random_i3d() -> I3D:
+    torch.manual_seed(0)
+    i3d = I3D(divisor=16, size=32)
+    for name, parameter in i3d.named_parameters():
+        if name.endswith("weight"):
+            torch.nn.init.kaiming_normal_(parameter)
+    return i3d
+
+
+@pytest.fixture(scope="session")
+def networks(random_network: LPIPS, random_i3d: I3D) -> Networks:
     """Every pretrained network, small and with random weights."""
-    return {"lpips": random_network}
+    return {"lpips": random_network, "i3d": random_i3d}
 
 
 @pytest.fixture(params=METRICS)

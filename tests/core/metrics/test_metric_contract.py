@@ -113,6 +113,16 @@ def test_frames_that_are_too_small_are_a_mistake_in_the_config(metric: Metric, c
             metric.update(*clips(1, metric.min_frames, least, least - 1))
 
 
+def test_too_few_clips_are_a_mistake_in_the_config(metric: Metric, clips: Clips) -> None:
+    few = max(1, metric.min_clips - 1)
+    metric.update(*clips(few, metric.min_frames))
+    if few < metric.min_clips:
+        with pytest.raises(ConfigError, match=f"at least {metric.min_clips} clips .got {few}."):
+            metric.compute()
+    metric.update(*clips(1, metric.min_frames))
+    assert math.isfinite(metric.compute())
+
+
 def test_clips_that_are_too_short_are_a_mistake_in_the_config(metric: Metric, clips: Clips) -> None:
     if metric.min_frames > 1:
         with pytest.raises(ConfigError, match=f"at least {metric.min_frames} frames .got {metric.min_frames - 1}."):

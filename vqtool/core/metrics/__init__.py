@@ -6,6 +6,7 @@ from vqtool.core.config import MetricName
 from vqtool.core.metrics.base import Metric, Networks, to_8bit_grid
 from vqtool.core.metrics.codebook import CodebookUsage
 from vqtool.core.metrics.flicker import Flicker
+from vqtool.core.metrics.fvd import Fvd
 from vqtool.core.metrics.lpips import LpipsMetric
 from vqtool.core.metrics.psnr import Psnr, psnr
 from vqtool.core.metrics.ssim import Ssim, ssim
@@ -22,7 +23,7 @@ __all__ = [
     "to_8bit_grid",
 ]
 
-METRICS: dict[MetricName, type[Metric]] = {metric.name: metric for metric in (Psnr, Ssim, LpipsMetric, Flicker)}
+METRICS: dict[MetricName, type[Metric]] = {metric.name: metric for metric in (Psnr, Ssim, LpipsMetric, Fvd, Flicker)}
 
 METRIC_WEIGHTS: dict[MetricName, str] = {name: metric.weights for name, metric in METRICS.items() if metric.weights}
 """Metrics that need a pretrained network, and the name that `vqtool.weights` knows it by."""

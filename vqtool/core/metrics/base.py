@@ -38,6 +38,8 @@ class Metric(ABC):
     """Smallest height and width of a frame, pixels."""
     min_frames: ClassVar[int] = 1
     """Shortest clip, frames."""
+    min_clips: ClassVar[int] = 1
+    """Fewest clips that have a score."""
 
     def __init__(self) -> None:
         self.reset()

@@ -2,10 +2,10 @@
 
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from vqtool.core.features.lpips import LPIPS
+from vqtool.core.features.precision import full_fp32
 from vqtool.core.features.vgg16 import MIN_SIZE
 from vqtool.core.metrics.base import FrameMetric, Networks
 
@@ -38,8 +38,6 @@ class LpipsMetric(FrameMetric):
 
     def score_frames(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> Tensor:
         """LPIPS of each frame, (N,)."""
-        cudnn = torch.backends.cudnn
-        # By default convolutions on CUDA run in TF32, which keeps 10 bits of the mantissa.
-        with cudnn.flags(True, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
+        with full_fp32():
             distances_N: Tensor = self._lpips(real_NCHW * 2 - 1, fake_NCHW * 2 - 1)
         return distances_N
