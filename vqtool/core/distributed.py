@@ -47,17 +47,11 @@ class Processes:
         Raises:
             VqtoolError: `work` raised one somewhere; every process raises that of the lowest rank, so none waits.
         """
-        result: tuple[T] | None = None
-        mistake: VqtoolError | None = None
-        try:
-            result = (work(),)
-        except VqtoolError as error:
-            mistake = error
-        outcomes = self.gather((result, mistake))
-        for _, other in outcomes:
-            if other is not None:
-                raise other
-        return [found[0] for found, _ in outcomes if found is not None]
+        outcomes = self.gather(_outcome(work))
+        for _, mistake in outcomes:
+            if mistake is not None:
+                raise mistake
+        return [result[0] for result, _ in outcomes if result is not None]
 
     def barrier(self) -> None:
         """Wait until every process is here."""
@@ -75,7 +69,7 @@ class Processes:
         """
         if device.type != "cuda" or self.size == 1:
             return device
-        if device.index is not None:
+        if str(device) != "cuda":
             raise ConfigError(f"--device {device} with {self.size} processes: use cuda, so that each takes its own GPU")
         if self.local_rank >= torch.cuda.device_count():
             raise ConfigError(
@@ -83,6 +77,14 @@ class Processes:
                 "start as many processes as there are GPUs, or use --device cpu"
             )
         return torch.device("cuda", self.local_rank)
+
+
+def _outcome(work: Callable[[], T]) -> tuple[tuple[T] | None, VqtoolError | None]:
+    """What `work` gives, or the mistake that it finds."""
+    try:
+        return (work(),), None
+    except VqtoolError as error:
+        return None, error
 
 
 @contextmanager

@@ -51,7 +51,7 @@ METHOD = """\
 def picture_names(report: Report) -> dict[str, tuple[str, str]]:
     """The files of best and worst clips of each checkpoint."""
     if len(report.tokenizers) == 1:
-        return {name: ("best.png", "worst.png") for name in report.tokenizers}
+        return dict.fromkeys(report.tokenizers, ("best.png", "worst.png"))
     return {name: (f"best-{name}.png", f"worst-{name}.png") for name in report.tokenizers}
 
 

@@ -82,7 +82,7 @@ def clip_table(rows: Rows, trajectories: Sequence[str], chosen: NDArray[np.intp]
         return table
     values_NM = np.array([rows[name].clip_scores[metric] for name, metric in keys], dtype=np.float64).T
     if chosen is not None:
-        values_NM, trajectories = values_NM[chosen], [trajectories[index] for index in chosen]
+        values_NM, trajectories = values_NM[chosen], [trajectories[index] for index in chosen.tolist()]
     lows, highs = mean_intervals(values_NM, trajectories)
     for number, (name, metric) in enumerate(keys):
         value = rows[name].scores[metric] if chosen is None else float(values_NM[:, number].mean())
@@ -95,7 +95,7 @@ def grouped(rows: Rows, trajectories: Sequence[str], labels: Sequence[str]) -> d
     groups = {}
     for label in sorted(set(labels)):
         chosen = np.flatnonzero(np.asarray(labels, dtype=str) == label)
-        num_trajectories = len({trajectories[index] for index in chosen})
+        num_trajectories = len({trajectories[index] for index in chosen.tolist()})
         groups[label] = Group(len(chosen), num_trajectories, clip_table(rows, trajectories, chosen))
     return groups
 
