@@ -95,11 +95,11 @@ def _evaluate(
         log_warnings()
     else:
         logging.getLogger("vqtool").addHandler(logging.NullHandler())
-    if folder is not None:
-        check_folder(folder)
     paths = [find_checkpoint(name) for name in names]
     checkpoints = [(path, override_config(load_config_of(path), overrides)) for path in paths]
     store = FrameStore.open(data or common_store(checkpoints))
+    if folder is not None:
+        check_folder(folder)
     place = processes.place(choose_device(device))
     if not processes.is_main:
         return evaluate_checkpoints(checkpoints, store, split, place, processes=processes)

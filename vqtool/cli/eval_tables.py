@@ -32,19 +32,19 @@ def print_report(report: "Report") -> None:
 
 def _scores(report: "Report") -> Table:
     title = f"{report.split}: {len(report.windows)} clips, {report.first.num_frames} frames"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _table(title)
     table.add_column("")
     for name in report.rows:
         table.add_column(name, justify="right")
     for metric in report.first.scores:
         scores = [report.table[name][metric] for name in report.rows]
-        cells = [f"{wording.number(score.value)}\n{wording.interval(score)}" for score in scores]
+        cells = [f"{wording.number(score.value)}\n{wording.short_interval(score)}" for score in scores]
         table.add_row(wording.METRIC_HEADS[metric], *cells)
     return table
 
 
 def _differences(report: "Report") -> Table:
-    table = Table(title="Differences, paired by clip", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _table("Differences, paired by clip")
     table.add_column("")
     table.add_column("metric")
     table.add_column("difference", justify="right")
@@ -54,8 +54,12 @@ def _differences(report: "Report") -> Table:
         table.add_row(
             f"{entry.other} - {entry.base}",
             wording.METRIC_HEADS[entry.metric],
-            f"{entry.score.value:+.4f}",
+            wording.signed(entry.score.value),
             wording.interval(entry.score),
             wording.verdict(entry),
         )
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))

@@ -144,6 +144,7 @@ def evaluate_checkpoints(
         CheckpointError: not a checkpoint. ConfigError: its frames are not the store's. DataError: an empty split.
         WeightsError: a metric that the config asks for lacks its weights. VqtoolError: not finite; names the clip.
     """
+    _check_one_resolution(checkpoints)
     config = checkpoints[0][1].eval
     tokenizers = {
         name: _load(path, settings, store, device)
@@ -202,6 +203,16 @@ def check_resolution(model: VQVAE, store: FrameStore, name: str = "the checkpoin
             f"the store {store.path} has frames of {store.info.size} pixels, the model of {name} takes "
             f"{model.config.resolution}: preprocess again with --size {model.config.resolution}"
         )
+
+
+def _check_one_resolution(checkpoints: Sequence[tuple[Path, Config]]) -> None:
+    (first, config), *others = checkpoints
+    for other, its_config in others:
+        if its_config.model.resolution != config.model.resolution:
+            raise ConfigError(
+                f"the models of {first} and {other} take frames of {config.model.resolution} and "
+                f"{its_config.model.resolution} pixels: scores of different sizes cannot be compared"
+            )
 
 
 def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.device) -> Tokenizer:

@@ -43,7 +43,8 @@ METHOD = """\
   counted here and see the clip itself: they tell how much of a score a still scene gives away.
 - Intervals are 95 % percentile bootstrap intervals of the mean. Whole trajectories are drawn, not clips, because the
   windows and cameras of one trajectory show the same scene. Differences use the same draws for both checkpoints.
-  An interval covers the choice of trajectories, not that of the training seed.
+  An interval covers the choice of trajectories, not that of the training seed. FVD, a score of the whole set, brings
+  an interval of its own and cannot be paired.
 - Bits are those of the tokens: log2 K each, or their empirical entropy over the split, which an ideal coder that knows
   the frequencies would need. `scores.csv` has both for every clip."""
 
@@ -76,7 +77,7 @@ def _differences(report: Report) -> list[str]:
         [
             f"{entry.other} - {entry.base}",
             wording.METRIC_HEADS[entry.metric],
-            f"{entry.score.value:+.4f}",
+            wording.signed(entry.score.value),
             wording.interval(entry.score),
             wording.verdict(entry),
         ]

@@ -13,20 +13,44 @@ METRIC_HEADS: dict[str, str] = {
 }
 """Name, unit, and an arrow towards better."""
 
+DETAILS: dict[str, str] = {
+    "num_clips": "{} clips",
+    "num_resamples": "interval from {} resamples of clips",
+    "floor": "real-vs-real floor {}",
+    "num_floor_clips": "from halves of {} clips",
+}
+"""What the numbers beside a score mean."""
+
 
 def number(value: float) -> str:
-    """Two decimals, four where a value is so small that two would hide it."""
+    """About four digits."""
     if not math.isfinite(value):
         return str(value)
-    return f"{value:.2f}" if abs(value) >= 2 else f"{value:.4f}"
+    return f"{value:.{_decimals(value)}f}"
+
+
+def signed(value: float) -> str:
+    """About four digits, with the sign of a difference."""
+    return f"{value:+.{_decimals(value)}f}"
 
 
 def interval(score: Score) -> str:
     """`[low, high]` with the decimals of the score itself; a dash where there is none."""
-    if score.interval is None:
-        return "-"
-    decimals = 2 if abs(score.value) >= 2 else 4
-    return f"[{score.low:.{decimals}f}, {score.high:.{decimals}f}]"
+    return "-" if score.interval is None else f"[{', '.join(_ends(score))}]"
+
+
+def short_interval(score: Score) -> str:
+    """`low–high`, for narrow columns of numbers that are not negative."""
+    return "-" if score.interval is None else "–".join(_ends(score))
+
+
+def _ends(score: Score) -> tuple[str, str]:
+    decimals = _decimals(score.value)
+    return f"{score.low:.{decimals}f}", f"{score.high:.{decimals}f}"
+
+
+def _decimals(value: float) -> int:
+    return 1 if abs(value) >= 100 else 2 if abs(value) >= 2 else 4
 
 
 def verdict(difference: Difference) -> str:
@@ -43,7 +67,7 @@ def interval_note(report: Report) -> str:
     if count < 2:
         return "No intervals: they need clips of two trajectories or more."
     few = "; so few make them too narrow" if count < FEW_CLUSTERS else ""
-    return f"[ ] 95 % interval, bootstrap over {count} trajectories{few}."
+    return f"Intervals: 95 %, bootstrap over {count} trajectories{few}."
 
 
 def cost_lines(report: Report, name: str) -> list[str]:
@@ -71,14 +95,15 @@ def speed_line(report: Report) -> str:
 
 def detail_lines(report: Report) -> list[str]:
     """Numbers beside the scores of metrics of whole sets, but for the interval that the table has."""
-    lines = []
+    lines: dict[str, list[str]] = {}
     for name, row in report.rows.items():
         for metric, details in row.details.items():
-            facts = [
-                f"{key.replace('_', ' ')} {value:.0f}" if float(value).is_integer() else f"{key} {number(value)}"
-                for key, value in details.items()
-                if key not in ("low", "high")
-            ]
-            if facts:
-                lines.append(f"{metric.upper()} of {name}: {', '.join(facts)}")
-    return lines
+            facts = [_detail(key, value) for key, value in details.items() if key not in ("low", "high")]
+            lines.setdefault(f"{metric.upper()}: {', '.join(facts)}", []).append(name)
+    # What belongs to the real clips alone is the same for every row, and said once.
+    return [line if len(names) == len(report.rows) else f"{line} ({', '.join(names)})" for line, names in lines.items()]
+
+
+def _detail(key: str, value: float) -> str:
+    shown = f"{value:.0f}" if float(value).is_integer() else number(value)
+    return DETAILS[key].format(shown) if key in DETAILS else f"{key.replace('_', ' ')} {shown}"
