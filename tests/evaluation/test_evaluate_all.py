@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_each_scores_as_if_it_were_alone(windows: Windows) -> None:
 class Together(Processes):
     """Several processes acted by one after the other: `gather` gives what all of them would have brought."""
 
-    brought: dict = {}
+    brought: ClassVar[dict] = {}
 
     def gather(self, value: object) -> list:
         self.brought[self.rank] = value
