@@ -10,6 +10,7 @@ import torch
 
 from vqtool.core.distributed import Processes
 from vqtool.core.metrics import build_metrics
+from vqtool.core.metrics.psnr import Psnr
 from vqtool.core.vqvae import Reconstruction
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
@@ -84,13 +85,22 @@ def tally(part: Processes, contender: Contender, windows: Windows) -> list:
     return _tally_share([contender], windows, CPU, 2, None, part, True)
 
 
+class Detailed(Psnr):
+    def details(self) -> dict[str, float]:
+        return {"extra": 1.0}
+
+
 def test_details_are_kept_only_where_asked_for(windows: Windows) -> None:
-    plain = evaluate(brightest, windows, metrics(), CPU, 2, 16)
+    plain = evaluate(brightest, windows, [Detailed()], CPU, 2, 16)
     assert plain.tokens is None
     assert plain.frame_psnr is None
-    kept = evaluate_all([Contender("a", brightest, metrics(), 16)], windows, CPU, 2, keep_details=True)[0]
+    contenders = [Contender("a", brightest, [Detailed()], 16), Contender("b", mean_frame, metrics())]
+    kept, baseline = evaluate_all(contenders, windows, CPU, 2, keep_details=True)
+    assert baseline.tokens is baseline.frame_psnr is None
     assert kept.tokens is not None
     assert kept.frame_psnr is not None
+    assert kept.details == {"psnr": {"extra": 1.0}}
+    assert plain.details == {}
     assert kept.tokens.shape == (len(windows), 4, 1, 1)
     np.testing.assert_allclose(kept.frame_psnr.mean(dim=1), kept.clip_scores["psnr"], rtol=1e-5)
 

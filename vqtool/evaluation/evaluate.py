@@ -41,7 +41,7 @@ class Evaluation:
     """Scores of one reconstructor on one set of clips.
 
     scores: mean over clips by name (`psnr`, ...), in the metric's unit.
-    details: numbers beside a score (`Metric.details`), of the metrics that have any.
+    details: numbers beside a score (`Metric.details`), of the metrics that have any; empty where not asked for.
     clip_scores: a score a clip, in the order of `clip_names`, of the metrics that score single clips.
     pixel_l1: mean absolute difference of pixels in [-1, 1]. quantizer_loss and its
     unweighted quantizer_parts: as in training.
@@ -49,7 +49,7 @@ class Evaluation:
     seconds: of the whole loop, with metrics and whatever else was measured beside; reconstruct_seconds: of the
     reconstructor alone, of the slowest process.
     frame_psnr: dB (clips, T), infinite for identical frames, and tokens: int32 (clips, T, h, w), in the order of the
-    clips; None where they were not asked for.
+    clips; None where they were not asked for, and of a baseline.
     """
 
     scores: dict[str, float]
@@ -116,7 +116,8 @@ def evaluate_all(
         batch_size: Clips at a time.
         advance: Called with (clips done, clips) of this process.
         processes: Those that share the work; default this one alone.
-        keep_details: Keep the PSNR of each frame and the tokens too.
+        keep_details: Also what only a report needs: of contenders that have codes the tokens and the PSNR of each
+            frame, and in the main process the metrics' own details, which may take long.
 
     Raises:
         VqtoolError: a reconstruction has pixels that are NaN or infinite; names the clip.
@@ -128,13 +129,14 @@ def evaluate_all(
         return _tally_share(contenders, windows, device, batch_size, advance, processes, keep_details)
 
     parts = processes.together(share)
+    seconds = time.monotonic() - started
     results = []
     for number, contender in enumerate(contenders):
         tally = Tally.joined([part[number] for part in parts])
         if processes.size > 1:
             for metric in contender.metrics:
                 metric.merge([part[number].states[metric.name] for part in parts])
-        results.append(_evaluation(contender, tally, windows, time.monotonic() - started))
+        results.append(_evaluation(contender, tally, windows, seconds, keep_details and processes.is_main))
     return results
 
 
@@ -151,7 +153,7 @@ def _tally_share(
     batches = torch.split(torch.arange(len(windows)), batch_size)
     mine = [batches[number] for number in processes.share(len(batches))]
     total, done = sum(len(indices) for indices in mine), 0
-    tallies = [Tally(contender.codebook_size, keep_details) for contender in contenders]
+    tallies = [Tally(contender.codebook_size, keep_details and contender.codebook_size > 0) for contender in contenders]
     for contender in contenders:
         for metric in contender.metrics:
             metric.reset()
@@ -175,12 +177,13 @@ def _tally_share(
     return tallies
 
 
-def _evaluation(contender: Contender, tally: Tally, windows: Windows, seconds: float) -> Evaluation:
+def _evaluation(contender: Contender, tally: Tally, windows: Windows, seconds: float, keep_details: bool) -> Evaluation:
     """What the whole tally says; the contender's metrics have seen all clips."""
+    detailed = contender.metrics if keep_details else ()
     losses = {name: math.fsum(sums) / len(windows) for name, sums in tally.loss_sums.items()}
     return Evaluation(
         scores={metric.name: metric.compute() for metric in contender.metrics},
-        details={metric.name: details for metric in contender.metrics if (details := metric.details())},
+        details={metric.name: found for metric in detailed if (found := metric.details())},
         clip_scores=tally.clip_scores,
         clip_names=[window_name(windows, index) for index in range(len(windows))],
         num_frames=len(windows) * windows.clip_frames,
