@@ -131,6 +131,18 @@ def test_names_from_files_cannot_break_the_page(report: Report) -> None:
     assert "\x1b" not in page
 
 
+def test_single_frames_have_no_baselines_and_no_flicker(
+    publish: Callable[..., Path], evaluated: Callable[..., Report], tmp_path: Path
+) -> None:
+    single = evaluated(publish(0, "eval.clip_frames=1", "eval.batch_size=64"))
+    assert list(single.rows) == ["model"]
+    assert list(single.first.scores) == ["psnr", "ssim"]
+    assert single.first.num_frames == len(single.windows)
+    write_report(single, tmp_path)
+    assert "The 4 clips with the lowest PSNR." in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "report.json").is_file()
+
+
 def test_two_checkpoints_are_compared_clip_by_clip(comparison: Report, tmp_path: Path) -> None:
     assert list(comparison.rows) == ["A", "B", "mean frame", "copy previous"]
     record = report_record(comparison)

@@ -48,8 +48,9 @@ def evaluate(
 ) -> None:
     """Print all metrics of a checkpoint, and those of the mean frame and of copying the previous frame.
 
-    A static scene alone gives many dB: a model is worth its bits only beside these baselines. Intervals are 95 %
-    bootstrap intervals over trajectories. Several checkpoints are compared clip by clip on the same clips.
+    A static scene alone gives many dB: a model is worth its bits only beside these baselines.
+
+    Intervals are 95 % bootstrap intervals over trajectories. Several checkpoints are compared clip by clip.
     """
     from vqtool.core.distributed import joined_processes
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 def print_report(report: "Report") -> None:
     """Scores with intervals, differences where checkpoints are compared, and what the tokens cost."""
+    typer.echo(f"{report.split}: {len(report.windows)} clips, {report.first.num_frames} frames\n")
     print_table(_scores(report))
     typer.echo(wording.interval_note(report))
     if report.differences:
+        typer.echo("\nDifferences, paired by clip\n")
         print_table(_differences(report))
     for line in wording.detail_lines(report):
         typer.echo(printable(line))
@@ -31,8 +33,7 @@ def print_report(report: "Report") -> None:
 
 
 def _scores(report: "Report") -> Table:
-    title = f"{report.split}: {len(report.windows)} clips, {report.first.num_frames} frames"
-    table = _table(title)
+    table = _table()
     table.add_column("")
     for name in report.rows:
         table.add_column(name, justify="right")
@@ -44,7 +45,7 @@ def _scores(report: "Report") -> Table:
 
 
 def _differences(report: "Report") -> Table:
-    table = _table("Differences, paired by clip")
+    table = _table()
     table.add_column("")
     table.add_column("metric")
     table.add_column("difference", justify="right")
@@ -61,5 +62,5 @@ def _differences(report: "Report") -> Table:
     return table
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))

@@ -132,7 +132,8 @@ def _clips(report: Report) -> list[str]:
         suffix = "" if len(report.tokenizers) == 1 else f" of {name}"
         num_clips = min(NUM_CLIPS, len(report.windows))
         columns = min(STRIP_FRAMES, report.windows.clip_frames)
-        which = f"The {num_clips} clips with the {{}} PSNR; {columns} of their {report.windows.clip_frames} frames."
+        shown = f"; {columns} of their {report.windows.clip_frames} frames" if columns > 1 else ""
+        which = f"The {num_clips} clips with the {{}} PSNR{shown}."
         parts += [f"## Best clips{suffix}", which.format("highest"), f"![Best clips{suffix}]({best})"]
         parts += [f"## Worst clips{suffix}", which.format("lowest"), f"![Worst clips{suffix}]({worst})"]
     return parts

@@ -16,9 +16,10 @@ from vqtool.evaluation.report import Report
 NUM_CLIPS = 4
 STRIP_FRAMES = 6
 """Columns of a strip: evenly spread over the clip, so that each is large enough to see."""
-STRIP_WIDTH = 960
-MARGIN, CAPTION = 64, 26
-"""Room for text left of a strip and above it, pixels."""
+STRIP_WIDTH, PANEL_SIZE = 960, 192
+"""The most that a strip, and one frame in it, is enlarged to, pixels."""
+MARGIN, CAPTION, TEXT_WIDTH = 64, 26, 480
+"""Room for text left of a strip, above it and at least beside the margin, pixels."""
 FONT_SIZE = 14
 MAX_BINS = 48
 INK, PAPER = (40, 40, 40), (255, 255, 255)
@@ -78,9 +79,9 @@ def _frame_psnr(report: Report, name: str) -> np.ndarray[tuple[int, ...], np.dty
 def _captioned(pair: Pair, caption: str) -> Frames:
     columns = np.unique(np.linspace(0, len(pair.real) - 1, min(STRIP_FRAMES, len(pair.real))).round().astype(int))
     size = pair.real.shape[1]
-    scale = max(1, STRIP_WIDTH // (len(columns) * (size + GAP)))
+    scale = max(1, min(STRIP_WIDTH // (len(columns) * (size + GAP)), PANEL_SIZE // size))
     picture = strip(pair.real[columns], pair.fake[columns], scale)
-    canvas = Image.new("RGB", (MARGIN + max(picture.shape[1], 420), CAPTION + picture.shape[0] + 12), PAPER)
+    canvas = Image.new("RGB", (MARGIN + max(picture.shape[1], TEXT_WIDTH), CAPTION + picture.shape[0] + 12), PAPER)
     canvas.paste(Image.fromarray(picture), (MARGIN, CAPTION))
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(FONT_SIZE)
     draw.text((MARGIN, CAPTION / 2), clean(caption, 110), fill=INK, font=font, anchor="lm")
