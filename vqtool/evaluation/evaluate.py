@@ -41,7 +41,8 @@ class Evaluation:
     """Scores of one reconstructor on one set of clips.
 
     scores: mean over clips by name (`psnr`, ...), in the metric's unit.
-    details: numbers beside a score (`Metric.details`), of the metrics that have any; empty where not asked for.
+    details: numbers beside a score (`Metric.details`), of the metrics that have any; they take time, so the main
+        process alone has them.
     clip_scores: a score a clip, in the order of `clip_names`, of the metrics that score single clips.
     pixel_l1: mean absolute difference of pixels in [-1, 1]. quantizer_loss and its
     unweighted quantizer_parts: as in training.
@@ -116,8 +117,8 @@ def evaluate_all(
         batch_size: Clips at a time.
         advance: Called with (clips done, clips) of this process.
         processes: Those that share the work; default this one alone.
-        keep_details: Also what only a report needs: of contenders that have codes the tokens and the PSNR of each
-            frame, and in the main process the metrics' own details, which may take long.
+        keep_details: Keep what only a report needs: of contenders that have codes the tokens and the PSNR of each
+            frame.
 
     Raises:
         VqtoolError: a reconstruction has pixels that are NaN or infinite; names the clip.
@@ -136,7 +137,7 @@ def evaluate_all(
         if processes.size > 1:
             for metric in contender.metrics:
                 metric.merge([part[number].states[metric.name] for part in parts])
-        results.append(_evaluation(contender, tally, windows, seconds, keep_details and processes.is_main))
+        results.append(_evaluation(contender, tally, windows, seconds, processes.is_main))
     return results
 
 
@@ -177,9 +178,9 @@ def _tally_share(
     return tallies
 
 
-def _evaluation(contender: Contender, tally: Tally, windows: Windows, seconds: float, keep_details: bool) -> Evaluation:
+def _evaluation(contender: Contender, tally: Tally, windows: Windows, seconds: float, with_details: bool) -> Evaluation:
     """What the whole tally says; the contender's metrics have seen all clips."""
-    detailed = contender.metrics if keep_details else ()
+    detailed = contender.metrics if with_details else ()
     losses = {name: math.fsum(sums) / len(windows) for name, sums in tally.loss_sums.items()}
     return Evaluation(
         scores={metric.name: metric.compute() for metric in contender.metrics},
