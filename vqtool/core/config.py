@@ -13,7 +13,8 @@ Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "val", "test"]
-MetricName = Literal["psnr", "ssim", "lpips"]
+MetricName = Literal["psnr", "ssim", "lpips", "fvd", "flicker"]
+FVD_MIN_FRAMES = 9
 SourceKind = Literal["robonet", "videos", "lerobot", "synthetic"]
 SourceChoice = Literal["auto", SourceKind]
 
@@ -240,7 +241,20 @@ class EvalConfig(Section):
     clip_frames: int = setting(12, "frames of an evaluation clip", ge=1, le=256)
     batch_size: Count = setting(8, "clips in one forward pass")
     num_clips: int = setting(256, "evaluation clips during training, evenly spread over the split; 0 is all", ge=0)
-    metrics: tuple[MetricName, ...] = setting(("psnr", "ssim", "lpips"), "metrics beside the codebook's", min_length=1)
+    metrics: tuple[MetricName, ...] = setting(
+        ("psnr", "ssim", "lpips"),
+        "metrics beside the codebook's; fvd takes about a second a clip on a CPU",
+        min_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _long_enough_for_fvd(self) -> "EvalConfig":
+        if "fvd" in self.metrics and self.clip_frames < FVD_MIN_FRAMES:
+            raise ValueError(
+                f"fvd in eval.metrics needs eval.clip_frames of at least {FVD_MIN_FRAMES} (got {self.clip_frames}): "
+                "its network has no shorter clips"
+            )
+        return self
 
 
 class RunConfig(Section):
