@@ -1,8 +1,6 @@
 """`vqtool eval`: the scores of checkpoints, with free baselines beside them."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,9 +50,10 @@ def evaluate(
 
     Intervals are 95 % bootstrap intervals over trajectories. Several checkpoints are compared clip by clip.
     """
+    from vqtool.cli.processes import only_main_speaks
     from vqtool.core.distributed import joined_processes
 
-    with joined_processes() as processes, _only_main_speaks(processes):
+    with joined_processes() as processes, only_main_speaks(processes):
         result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes)
         if not processes.is_main:
             return
@@ -109,16 +108,3 @@ def _evaluate(
     if folder is not None:
         write_report(result, folder)
     return result
-
-
-@contextmanager
-def _only_main_speaks(processes: "Processes") -> Iterator[None]:
-    """A mistake that every process finds is told once."""
-    from vqtool.errors import VqtoolError
-
-    try:
-        yield
-    except VqtoolError:
-        if processes.is_main:
-            raise
-        raise typer.Exit(1) from None

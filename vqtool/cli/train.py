@@ -38,10 +38,13 @@ def train(
 ) -> None:
     """Train a tokenizer on a frame store; Ctrl-C saves a checkpoint and stops.
 
-    Writes a run folder: watch it with `vqtool dash` in another terminal.
+    Writes a run folder: watch it with `vqtool dash` in another terminal. On N GPUs: torchrun --nproc_per_node=N -m
+    vqtool train ...; train.batch_size is that of all together.
     """
-    from vqtool.cli.train_display import show
+    from vqtool.cli.processes import only_main_speaks, says_which
+    from vqtool.cli.train_display import run_silently, show
     from vqtool.core.config_file import load_config
+    from vqtool.core.distributed import joined_processes
     from vqtool.training.start import resume_run, start_run
 
     overrides = options.overrides(set_, data__store=str(data) if data else None)
@@ -51,13 +54,17 @@ def train(
     if dry_run:
         _estimate(load_config(config, overrides), device)
         return
-    if resume:
-        folder = _run_to_resume(config, run, overrides)
-        session = resume_run(folder, load_config(str(folder.config_file), overrides), device, command)
-    else:
-        named = options.overrides(overrides, run__name=run)
-        session = start_run(load_config(config, named), device, config or "defaults", command)
-    signal = show(session)
+    with joined_processes() as processes:
+        with only_main_speaks(processes):
+            if resume:
+                folder = _run_to_resume(config, run, overrides)
+                settings = load_config(str(folder.config_file), overrides)
+                session = resume_run(folder, settings, device, command, processes)
+            else:
+                settings = load_config(config, options.overrides(overrides, run__name=run))
+                session = start_run(settings, device, config or "defaults", command, processes)
+        with says_which(processes):
+            signal = show(session) if processes.is_main else run_silently(session)
     if signal is not None:
         raise typer.Exit(128 + signal)
 

@@ -39,6 +39,13 @@ def show(session: Session) -> int | None:
     return ended.signal
 
 
+def run_silently(session: Session) -> int | None:
+    """`show` without a word: for the processes beside the main one."""
+    *_, ended = session.happenings()
+    assert isinstance(ended, Ended)
+    return ended.signal
+
+
 def _log_to_file(session: Session, stack: ExitStack) -> None:
     """Everything the program logs goes to the run's console.log."""
     with explained_os_errors(session.run.console_file):

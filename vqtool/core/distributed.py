@@ -1,13 +1,14 @@
 """Several processes at one job, as `torchrun` starts them; without its environment variables there is just one."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from vqtool.errors import ConfigError, VqtoolError
 
@@ -52,6 +53,37 @@ class Processes:
             if mistake is not None:
                 raise mistake
         return [result[0] for result, _ in outcomes if result is not None]
+
+    def largest(self, values: Sequence[float]) -> list[float]:
+        """Each value where it is largest over the processes: the same in all of them."""
+        if self.size == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX)
+        return [float(value) for value in tensor]
+
+    def average_(self, tensors: Sequence[Tensor]) -> None:
+        """Put the mean over the processes into each tensor (of one type, on one device), in one transfer."""
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.view(tensor.shape))
+
+    def sum_(self, tensor: Tensor) -> None:
+        """Put the sum over the processes into `tensor`."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+
+    def concatenate(self, tensor: Tensor) -> Tensor:
+        """The tensors of all processes, of one shape, one after the other along the first axis."""
+        if self.size == 1:
+            return tensor
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
 
     def barrier(self) -> None:
         """Wait until every process is here."""

@@ -2,29 +2,36 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from vqtool.core.config import AugmentConfig
 
+Numbers = NDArray[np.float64]
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in a grey level (ITU-R BT.601)."""
 
 
-def augment(frames_BTCHW: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def augment(
+    frames_BTCHW: Tensor, config: AugmentConfig, rng: np.random.Generator, rank: int = 0, num_ranks: int = 1
+) -> Tensor:
     """Clips (B, T, 3, H, W) in [-1, 1], changed as `config` says; every frame of a clip in the same way.
 
     Parameters are drawn from `rng` on the CPU, so that every device changes the same clips in the same way. What is off
-    draws nothing and touches nothing: with all off the result is the argument itself.
+    draws nothing and touches nothing: with all off the result is the argument itself. The clips are slice `rank` of a
+    batch `num_ranks` times as large, and change as they would in that batch.
     """
-    num_clips = len(frames_BTCHW)
+    mine = slice(rank * len(frames_BTCHW), (rank + 1) * len(frames_BTCHW))
+    num_clips = len(frames_BTCHW) * num_ranks
     if config.flip:
-        frames_BTCHW = flip(frames_BTCHW, rng.random(num_clips) < config.flip)
+        frames_BTCHW = flip(frames_BTCHW, rng.random(num_clips)[mine] < config.flip)
     if config.min_crop < 1:
-        frames_BTCHW = _random_crop(frames_BTCHW, config.min_crop, rng)
+        shares, places = rng.uniform(config.min_crop, 1, num_clips), rng.random((2, num_clips))
+        frames_BTCHW = _crop_each(frames_BTCHW, shares[mine], places[:, mine])
     strengths = (config.brightness, config.contrast, config.saturation)
     if any(strengths):
-        factors = [1 + strength * rng.uniform(-1, 1, num_clips) for strength in strengths]
+        factors = [1 + strength * rng.uniform(-1, 1, num_clips)[mine] for strength in strengths]
         frames_BTCHW = jitter(frames_BTCHW, *(torch.from_numpy(factor) for factor in factors))
     return frames_BTCHW
 
@@ -57,11 +64,11 @@ def jitter(frames_BTCHW: Tensor, brightness: Tensor, contrast: Tensor, saturatio
     return levels * 2 - 1
 
 
-def _random_crop(frames_BTCHW: Tensor, min_crop: float, rng: np.random.Generator) -> Tensor:
+def _crop_each(frames_BTCHW: Tensor, shares: Numbers, places: Numbers) -> Tensor:
+    """Of each clip a rectangle of that share of its sides, at that place (2, B) of all places down and across."""
     height, width = frames_BTCHW.shape[-2:]
-    shares, downs, rights = rng.uniform(min_crop, 1, len(frames_BTCHW)), *rng.random((2, len(frames_BTCHW)))
     cropped = torch.empty_like(frames_BTCHW)
-    for clip, target, share, down, right in zip(frames_BTCHW, cropped, shares, downs, rights, strict=True):
+    for clip, target, share, down, right in zip(frames_BTCHW, cropped, shares, *places, strict=True):
         tall, wide = max(round(share * height), 1), max(round(share * width), 1)
         target.copy_(crop(clip, int(down * (height - tall + 1)), int(right * (width - wide + 1)), tall, wide))
     return cropped

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vqtool.core.config import AugmentConfig
+from vqtool.core.distributed import Processes
 from vqtool.core.frames import FrameMemory, to_model
 from vqtool.data.sampler import BatchSampler, Indices
 from vqtool.data.windows import Windows
@@ -16,12 +17,16 @@ from vqtool.training.augment import augment
 AUGMENT_STREAM = 1
 """Sets the draws of the augmentation apart from those of the order."""
 NO_AUGMENT = AugmentConfig()
+ALONE = Processes()
 MAX_RECENT = 64
 """Batches whose clips can still be named."""
 
 
 class Batches:
-    """An endless seeded stream of clips (B, T, 3, H, W) in [-1, 1] on `device`; its position is part of a resume."""
+    """An endless seeded stream of clips (B, T, 3, H, W) in [-1, 1] on `device`; its position is part of a resume.
+
+    `batch_size` is that of all processes together; each gets its slice of the batch that one process would get.
+    """
 
     def __init__(
         self,
@@ -30,12 +35,14 @@ class Batches:
         seed: int,
         device: torch.device,
         augmentation: AugmentConfig = NO_AUGMENT,
+        processes: Processes = ALONE,
     ) -> None:
         self.windows = windows
         self.device = device
         self._augmentation = augmentation
         self._memory = FrameMemory()
-        self._sampler = BatchSampler(len(windows), batch_size, seed)
+        self._processes = processes
+        self._sampler = BatchSampler(len(windows), batch_size, seed, processes.rank, processes.size)
         self._recent: deque[Indices] = deque(maxlen=MAX_RECENT)
 
     def next(self) -> Tensor:
@@ -44,7 +51,7 @@ class Batches:
         indices = self._sampler.next()
         self._recent.append(indices)
         frames_BTCHW = to_model(self.windows.gather(indices), self.device, self._memory)
-        return augment(frames_BTCHW, self._augmentation, rng)
+        return augment(frames_BTCHW, self._augmentation, rng, self._processes.rank, self._processes.size)
 
     def clip_names(self, num_batches: int) -> list[str]:
         """`clip@start` of every window in the last `num_batches` batches (at most 64)."""

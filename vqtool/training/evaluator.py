@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import torch
 
 from vqtool.core.config import EvalConfig, LossConfig
+from vqtool.core.distributed import Processes
 from vqtool.core.metrics import Networks, build_metrics
 from vqtool.core.vqvae import VQVAE
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
-from vqtool.evaluation.evaluate import Evaluation, evaluate, model_reconstructor
+from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
 
 Advance = Callable[[int, int], None]
+ALONE = Processes()
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,13 @@ class Evaluator:
     """The evaluation clips of each split and the metrics, ready to score a model."""
 
     def __init__(
-        self, store: FrameStore, config: EvalConfig, loss: LossConfig, networks: Networks, precision: torch.dtype
+        self,
+        store: FrameStore,
+        config: EvalConfig,
+        loss: LossConfig,
+        networks: Networks,
+        precision: torch.dtype,
+        processes: Processes = ALONE,
     ) -> None:
         self.windows: Mapping[str, Windows] = {
             split: evaluation_windows(store, split, config.clip_frames, config.num_clips) for split in config.splits
@@ -38,17 +46,18 @@ class Evaluator:
         self._batch_size = config.batch_size
         self._loss = loss
         self._precision = precision
+        self._processes = processes
 
     def __call__(self, model: VQVAE, step: int, split: str, advance: Advance | None = None) -> Evaluated:
         """Score `model` on one split."""
-        evaluation = evaluate(
-            model_reconstructor(model, self._precision),
+        reconstruct = model_reconstructor(model, self._precision)
+        (evaluation,) = evaluate_all(
+            [Contender("model", reconstruct, self.metrics, model.quantize.codebook_size)],
             self.windows[split],
-            self.metrics,
             next(model.parameters()).device,
             self._batch_size,
-            model.quantize.codebook_size,
             advance,
+            self._processes,
         )
         return Evaluated(step, split, self._numbers(evaluation), evaluation)
 

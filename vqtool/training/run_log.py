@@ -19,15 +19,20 @@ from vqtool.training.usage import RunningUsage
 
 
 class RunLog:
-    """Writes metrics.jsonl, events.jsonl, previews/, codebook/ and run.json of one run, and TensorBoard's files."""
+    """Writes metrics.jsonl, events.jsonl, previews/, codebook/ and run.json of one run, and TensorBoard's files.
 
-    def __init__(self, run: RunFolder, board: TensorBoard | None = None) -> None:
+    Of several processes only the main one writes; to the others this is a log that keeps nothing.
+    """
+
+    def __init__(self, run: RunFolder, board: TensorBoard | None = None, writes: bool = True) -> None:
         self.run = run
         self._board = board
-        with explained_os_errors(run.metrics_file):
-            self._metrics = JsonlWriter(run.metrics_file)
-            self._events = JsonlWriter(run.events_file)
+        self._writes = writes
         self._last_heartbeat = 0.0
+        if writes:
+            with explained_os_errors(run.metrics_file):
+                self._metrics = JsonlWriter(run.metrics_file)
+                self._events = JsonlWriter(run.events_file)
 
     def step(self, result: StepResult, usage: RunningUsage, num_revived: int) -> dict[str, float]:
         """A line of the train split, and an event where codes were revived since the last line; gives its numbers."""
@@ -40,6 +45,8 @@ class RunLog:
             "speed/data_wait_fraction": result.data_seconds / max(result.seconds, 1e-9),
         }
         numbers = losses | codebook | speed
+        if not self._writes:
+            return numbers
         self._write(self._metrics, {"step": result.step, "split": "train", **numbers})
         if self._board:
             self._board.numbers(result.step, "train", numbers)
@@ -49,6 +56,8 @@ class RunLog:
 
     def evaluated(self, result: Evaluated) -> None:
         """A line of an evaluated split; the usage of each code goes to `codebook/` for the first split of a step."""
+        if not self._writes:
+            return
         self._write(self._metrics, {"step": result.step, "split": result.split, **result.numbers})
         if self._board:
             self._board.numbers(result.step, result.split, result.numbers)
@@ -67,17 +76,20 @@ class RunLog:
 
     def event(self, kind: str, step: int, **facts: Any) -> None:
         """A line of events.jsonl."""
-        self._write(self._events, {"step": step, "kind": kind, **facts})
+        if self._writes:
+            self._write(self._events, {"step": step, "kind": kind, **facts})
 
     def heartbeat(self, step: int) -> None:
         """Say in run.json that the trainer lives, at most every few seconds."""
         now = time.time()
-        if now - self._last_heartbeat >= HEARTBEAT_SECONDS:
+        if self._writes and now - self._last_heartbeat >= HEARTBEAT_SECONDS:
             self._last_heartbeat = now
             self.run.update_status(heartbeat=now, step=step)
 
     def finish(self, status: Status, step: int, **facts: Any) -> None:
         """The last word of this trainer in run.json and events.jsonl."""
+        if not self._writes:
+            return
         self.event({"finished": "finish", "stopped": "stop", "failed": "alarm"}.get(status, status), step, **facts)
         self.run.update_status(status=status, step=step, heartbeat=time.time(), **facts)
 
@@ -93,5 +105,6 @@ class RunLog:
     ) -> None:
         if self._board:
             self._board.close()
-        self._metrics.close()
-        self._events.close()
+        if self._writes:
+            self._metrics.close()
+            self._events.close()

@@ -14,7 +14,7 @@ from vqtool.core.checkpoint import load_state, save_checkpoint, verify_checkpoin
 from vqtool.core.config import Config, TrainConfig
 from vqtool.errors import CheckpointError, VqtoolError
 from vqtool.runs.checkpoints import LATEST, drop_old_checkpoints, list_checkpoints, point_at
-from vqtool.runs.control import Request, take_requests
+from vqtool.runs.control import REQUESTS, Request, take_requests
 from vqtool.runs.folder import RunFolder, step_name
 from vqtool.runs.lock import RunLock
 from vqtool.runs.rewind import rewind
@@ -63,13 +63,16 @@ Happening = StepResult | Evaluated | Saved | Raised | Ended
 class Session:
     """One trainer on one run folder, which it has for itself until it has ended.
 
+    With several processes, each has a session over the same run; all take the same steps, and the main one writes.
+
     Raises:
         RunError: another trainer is at work there.
     """
 
     def __init__(self, run: RunFolder, config: Config, trainer: Trainer, evaluator: Evaluator) -> None:
         self.run = run
-        self._lock = RunLock(run)
+        self._processes = trainer.processes
+        self._lock = RunLock(run) if trainer.processes.is_main else None
         self._config, self._train = config, config.train
         self._trainer, self._evaluator = trainer, evaluator
         self._best = BestScores()
@@ -90,30 +93,39 @@ class Session:
         Raises:
             CheckpointError: no checkpoint is whole, or the state in it belongs to another config.
         """
-        state = self._latest_state()
-        if state:
+        # The main process decides which checkpoint is whole; what it finds wrong ends all of them.
+        (folder, *_) = self._processes.together(self._latest_whole)
+        if folder:
+            state = load_state(folder)
             self._trainer.restore(state["trainer"])
             self._best.restore(state["best"])
             self._num_revived = state.get("num_revived", 0)
+        self._processes.together(self._rewind)
+        return self._trainer.step
+
+    def _latest_whole(self) -> Path | None:
+        """The newest checkpoint that is whole; None where there is none at all, and to all but the main process."""
+        checkpoints = list_checkpoints(self.run) if self._processes.is_main else []
+        for _, folder in reversed(checkpoints):
+            try:
+                verify_checkpoint(folder)
+                load_state(folder)
+            except CheckpointError as error:
+                logger.warning("%s; going back to the one before", error)
+            else:
+                return folder
+        if checkpoints:
+            raise CheckpointError(f"none of the {len(checkpoints)} checkpoints in {self.run.checkpoints} is whole")
+        return None
+
+    def _rewind(self) -> None:
+        if not self._processes.is_main:
+            return
         step = self._trainer.step
         self.run.update_status(best=self._best.state())
         num_discarded = rewind(self.run, step, self._best.steps)
         if num_discarded:
             logger.warning("kept aside %d log lines written after the checkpoint of step %d", num_discarded, step)
-        return step
-
-    def _latest_state(self) -> dict[str, Any]:
-        """The state in the newest checkpoint that is whole; empty where there is none at all."""
-        checkpoints = list_checkpoints(self.run)
-        for _, folder in reversed(checkpoints):
-            try:
-                verify_checkpoint(folder)
-                return load_state(folder)
-            except CheckpointError as error:
-                logger.warning("%s; going back to the one before", error)
-        if checkpoints:
-            raise CheckpointError(f"none of the {len(checkpoints)} checkpoints in {self.run.checkpoints} is whole")
-        return {}
 
     def happenings(self) -> Iterator[Happening]:
         """Train to the end (or to the first stop signal or request), yielding what happens as it happens.
@@ -121,7 +133,7 @@ class Session:
         Raises:
             VqtoolError: what the run cannot go on with; run.json then says `failed`.
         """
-        with RunLog(self.run, self._board()) as log, StopSignals() as signals:
+        with RunLog(self.run, self._board(), self._processes.is_main) as log, StopSignals() as signals:
             log.event("resume" if self._trainer.step else "start", self._trainer.step)
             try:
                 yield from self._steps(log, signals)
@@ -132,10 +144,12 @@ class Session:
                 log.finish("stopped", self._trainer.step, reason="interrupted before a checkpoint")
                 raise
             finally:
-                self._lock.release()
+                if self._lock:
+                    self._lock.release()
 
     def _board(self) -> TensorBoard | None:
-        return TensorBoard(self.run.path / FOLDER, self._trainer.step) if self._train.tensorboard else None
+        wanted = self._train.tensorboard and self._processes.is_main
+        return TensorBoard(self.run.path / FOLDER, self._trainer.step) if wanted else None
 
     def _fail(self, log: RunLog, error: Exception) -> None:
         facts = {"error": f"{type(error).__name__}: {error}"}
@@ -147,7 +161,7 @@ class Session:
 
     def _steps(self, log: RunLog, signals: StopSignals) -> Iterator[Happening]:
         trainer = self._trainer
-        while trainer.share_done < 1 and signals.received is None:
+        while trainer.share_done < 1:
             result = trainer.train_step()
             self._num_revived += result.num_revived
             log.heartbeat(result.step)
@@ -170,11 +184,15 @@ class Session:
             yield Raised(result.step, alarm)
 
     def _take_requests(self, log: RunLog, signals: StopSignals) -> list[Request]:
-        """What was asked for since the last step, each answered by an event."""
-        requests = take_requests(self.run)
+        """What was asked for since the last step, each answered by an event; a signal to any process is one to all."""
+        taken = take_requests(self.run) if self._processes.is_main else []
+        wanted = [float(request in taken) for request in REQUESTS]
+        *asked, number = self._processes.largest([*wanted, float(signals.received or 0)])
+        requests = [request for request, flag in zip(REQUESTS, asked, strict=True) if flag]
         for request in requests:
             log.event("request", self._trainer.step, request=request)
-        if signals.received is not None:
+        if number:
+            signals.received = int(number)
             name = signal.Signals(signals.received).name
             log.event("request", self._trainer.step, request="stop", signal=name)
             requests.append("stop")
@@ -221,11 +239,14 @@ class Session:
             log.event("evaluation", result.step, split=split, seconds=result.evaluation.seconds)
             if number == 0:
                 improved = self._best.update(result.numbers, result.step)
-                self.run.update_status(best=self._best.state())
+                if self._processes.is_main:
+                    self.run.update_status(best=self._best.state())
             yield result
         return improved
 
     def _preview(self, log: RunLog) -> None:
+        if not self._processes.is_main:
+            return
         model, step = self._trainer.average.model, self._trainer.step
         clips = make_previews(model, self._preview_windows, self._train.preview_clips, self._trainer.precision)
         log.preview(step, clips)
@@ -234,6 +255,8 @@ class Session:
         """Write the checkpoint of this step, point its names at it, and only then drop old ones."""
         step = self._trainer.step
         folder = self.run.checkpoints / step_name(step)
+        if not self._processes.is_main:
+            return Saved(step, folder, tuple(improved))
         if not folder.exists():
             state = {
                 "trainer": self._trainer.state(),

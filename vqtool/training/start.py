@@ -12,6 +12,7 @@ from vqtool.core.checkpoint import load_config_of
 from vqtool.core.config import Config, LossConfig
 from vqtool.core.config_file import dump_config
 from vqtool.core.device import choose_device, choose_precision, describe_device
+from vqtool.core.distributed import Processes
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.metrics import Networks
@@ -28,53 +29,73 @@ from vqtool.training.session import Session
 from vqtool.training.tensorboard import check_tensorboard
 from vqtool.training.trainer import Trainer
 
+ALONE = Processes()
 
-def start_run(config: Config, device_name: str, config_name: str, command: str) -> Session:
-    """A new run, ready to train.
+
+def start_run(
+    config: Config, device_name: str, config_name: str, command: str, processes: Processes = ALONE
+) -> Session:
+    """A new run, ready to train; every process of a job calls this.
 
     Raises:
         VqtoolError: settings that cannot work together, a store, weights or a device that is not there, or a run name
             that exists.
     """
-    device = choose_device(device_name)
-    trainer, evaluator = build(config, device)
+    device = processes.place(choose_device(device_name))
+    (trainer, evaluator) = build(config, device, processes)
     # Later commands read the store from the run's config, from whatever folder they are started in.
     store = str(Path(config.data.store).resolve())
     config = config.model_copy(update={"data": config.data.model_copy(update={"store": store})})
-    name = config.run.name or automatic_name(config_name)
-    facts = _facts(config, trainer, config_name, command)
-    run = create_run(Path(config.run.dir), name, dump_config(config), facts)
+
+    def create() -> RunFolder | None:
+        if not processes.is_main:
+            return None
+        name = config.run.name or automatic_name(config_name)
+        facts = _facts(config, trainer, config_name, command)
+        return create_run(Path(config.run.dir), name, dump_config(config), facts)
+
+    (run, *_) = processes.together(create)
+    assert run is not None  # the main process has made it
     return Session(run, config, trainer, evaluator)
 
 
-def resume_run(run: RunFolder, config: Config, device_name: str, command: str) -> Session:
-    """Go on with `run` from its latest checkpoint, under `config` (its own, with overrides).
+def resume_run(run: RunFolder, config: Config, device_name: str, command: str, processes: Processes = ALONE) -> Session:
+    """Go on with `run` from its latest whole checkpoint, under `config` (its own, with overrides).
+
+    The number of processes may be another than before.
 
     Raises:
         RunError: a trainer is at work on it, or it has nothing left to do.
         VqtoolError: as in `start_run`, or a checkpoint that does not fit.
     """
-    status = run.read_status()
-    if is_alive(status, time.time()):
-        raise RunError(
-            f"run {run.path} is in use by process {status.get('pid')} on {status.get('host')}: stop that first"
-        )
+    (status, *_) = processes.together(lambda: _check_idle(run) if processes.is_main else {})
     _check_same_model(run, config)
-    trainer, evaluator = build(config, choose_device(device_name))
+    trainer, evaluator = build(config, processes.place(choose_device(device_name)), processes)
     session = Session(run, config, trainer, evaluator)
     session.resume()
     if trainer.share_done >= 1:
-        if status.get("status") != "finished":
+        if processes.is_main and status.get("status") != "finished":
             # It was killed between its last checkpoint and its last word.
             run.update_status(status="finished", step=trainer.step, error=None)
         raise RunError(
             f"run {run.path} is finished at step {trainer.step}: give it more with --set train.steps=NUMBER"
             + (" and --set train.max_seconds=NUMBER" if config.train.max_seconds else "")
         )
-    config_name = str(status.get("config_name", ""))
-    facts = _facts(config, trainer, config_name, command) | process_facts()
-    run.update_status(status="running", heartbeat=time.time(), step=trainer.step, error=None, reason=None, **facts)
+    if processes.is_main:
+        config_name = str(status.get("config_name", ""))
+        facts = _facts(config, trainer, config_name, command) | process_facts()
+        run.update_status(status="running", heartbeat=time.time(), step=trainer.step, error=None, reason=None, **facts)
     return session
+
+
+def _check_idle(run: RunFolder) -> dict[str, Any]:
+    """What run.json says of a run that no trainer is at work on."""
+    status = run.read_status()
+    if is_alive(status, time.time()):
+        raise RunError(
+            f"run {run.path} is in use by process {status.get('pid')} on {status.get('host')}: stop that first"
+        )
+    return status
 
 
 def automatic_name(config_name: str) -> str:
@@ -82,7 +103,7 @@ def automatic_name(config_name: str) -> str:
     return f"{Path(config_name).stem}-{time.strftime('%m%d-%H%M%S')}"
 
 
-def build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
+def build(config: Config, device: torch.device, processes: Processes = ALONE) -> tuple[Trainer, Evaluator]:
     """Everything a run needs, built in an order that finds mistakes early.
 
     Raises:
@@ -90,6 +111,11 @@ def build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
     """
     if config.train.tensorboard:
         check_tensorboard()
+    if config.train.batch_size % processes.size:
+        raise ConfigError(
+            f"train.batch_size={config.train.batch_size} is that of all {processes.size} processes together and cannot "
+            f"be shared equally: set a multiple of {processes.size}"
+        )
     store = FrameStore.open(Path(config.data.store))
     if store.info.size != config.model.resolution:
         raise ConfigError(
@@ -102,10 +128,10 @@ def build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
     torch.manual_seed(config.train.seed)
     model = VQVAE(config.model)
     loss = TokenizerLoss(config.loss, lpips)
-    batches = Batches(windows, config.train.batch_size, config.train.seed, device, config.data.augment)
+    batches = Batches(windows, config.train.batch_size, config.train.seed, device, config.data.augment, processes)
     precision = choose_precision(config.train.precision, device)
-    evaluator = Evaluator(store, config.eval, config.loss, networks, precision)
-    return Trainer(model, loss, batches, config.optim, config.train), evaluator
+    evaluator = Evaluator(store, config.eval, config.loss, networks, precision, processes)
+    return Trainer(model, loss, batches, config.optim, config.train, processes), evaluator
 
 
 def _perceptual(config: LossConfig, networks: Networks) -> LPIPS | None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vqtool.core.config import OptimConfig, TrainConfig
 from vqtool.core.device import autocast, choose_precision, place
+from vqtool.core.distributed import Processes
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.vqvae import VQVAE
 from vqtool.errors import CheckpointError, VqtoolError
@@ -18,6 +19,7 @@ from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_r
 from vqtool.training.usage import RunningUsage
 
 MAX_SKIPPED_IN_A_ROW = 20
+ALONE = Processes()
 
 
 class NonFiniteError(VqtoolError):
@@ -58,7 +60,9 @@ class Trainer:
         batches: Batches,
         optim: OptimConfig,
         train: TrainConfig,
+        processes: Processes = ALONE,
     ) -> None:
+        self.processes = processes
         self.device = batches.device
         self.model = place(model, self.device).train()
         self.loss = loss.to(self.device)
@@ -66,7 +70,7 @@ class Trainer:
         self.precision = choose_precision(train.precision, self.device)
         self.optimizer = build_optimizer(self.model, optim)
         self.average = WeightAverage(self.model, optim.ema_decay)
-        self.usage = RunningUsage(self.model.quantize.codebook_size, self.device)
+        self.usage = RunningUsage(self.model.quantize.codebook_size, self.device, processes)
         self.step = 0
         self.seconds = 0.0
         self._optim, self._train = optim, train
@@ -92,20 +96,25 @@ class Trainer:
             group["lr"] = lr
         quantized = self._codebook_is_ready()
         results = [self._accumulate(quantized) for _ in range(self._train.accumulate)]
+        self._average_gradients()
+        names = list(results[0][0])
+        losses = torch.stack([torch.stack([parts[name] for name in names]) for parts, *_ in results]).mean(dim=0)
+        self.processes.average_([losses])
         num_revived = torch.stack([num for _, num, *_ in results]).sum()
         # The step's only wait for the device: two numbers in one transfer.
         grad_norm, revived = torch.stack([self._clip(), num_revived.double()]).tolist()
         skipped = not math.isfinite(grad_norm)
         self._update(skipped)
         self.step += 1
-        seconds = time.monotonic() - started
+        # The schedule follows the clock, so all processes must have the same one.
+        (seconds,) = self.processes.largest([time.monotonic() - started])
         self.seconds += seconds
         return StepResult(
             step=self.step,
-            losses={name: torch.stack([parts[name] for parts, *_ in results]).mean() for name in results[0][0]},
+            losses=dict(zip(names, losses, strict=True)),
             grad_norm=grad_norm,
             lr=lr,
-            num_frames=sum(num_frames for _, _, num_frames, _ in results),
+            num_frames=sum(num_frames for _, _, num_frames, _ in results) * self.processes.size,
             num_revived=int(revived),
             skipped=skipped,
             seconds=seconds,
@@ -124,6 +133,11 @@ class Trainer:
         if result.tokens_BTHW is not None:
             self.usage.update(result.tokens_BTHW, self.step)
         return loss.parts, result.num_revived, frames_BTCHW.shape[0] * frames_BTCHW.shape[1], data_seconds
+
+    def _average_gradients(self) -> None:
+        """The mean over the processes, of which each has the gradient of its slice of the batch."""
+        if self.processes.size > 1:
+            self.processes.average_([p.grad for p in self.model.parameters() if p.grad is not None])
 
     def _clip(self) -> Tensor:
         """Clip the gradient; gives its norm before that."""
@@ -168,7 +182,7 @@ class Trainer:
         while sum(len(vectors) for vectors in collected) < num:
             with autocast(self.device, self.precision):
                 latents_NCHW = self.model.encode_latents(self.batches.next())
-            collected.append(latents_NCHW.movedim(1, -1).flatten(0, -2))
+            collected.append(self.processes.concatenate(latents_NCHW.movedim(1, -1).flatten(0, -2)))
         return torch.cat(collected)
 
     def state(self) -> dict[str, Any]:

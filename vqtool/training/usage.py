@@ -5,19 +5,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vqtool.core.distributed import Processes
+
 WINDOW_STEPS = 100
 
 
 class RunningUsage:
     """Codes used in about the last hundred steps: counts that fade by 1 % a step, and when each code was last used."""
 
-    def __init__(self, codebook_size: int, device: torch.device) -> None:
+    def __init__(self, codebook_size: int, device: torch.device, processes: Processes) -> None:
+        self._processes = processes
         self._counts = torch.zeros(codebook_size, device=device)
         self._last_used = torch.full((codebook_size,), -WINDOW_STEPS - 1, dtype=torch.int64, device=device)
 
     def update(self, tokens: Tensor, step: int) -> None:
-        """Count the tokens of a batch."""
+        """Count the tokens of a batch, those of the other processes too."""
         counts = torch.bincount(tokens.flatten(), minlength=len(self._counts))
+        self._processes.sum_(counts)
         self._counts.mul_(1 - 1 / WINDOW_STEPS).add_(counts)
         self._last_used[counts > 0] = step
 
