@@ -36,10 +36,12 @@ def vqtool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.fixture
 def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightsEntry:
-    """The registered entry with two numbers for weights, which lie in `tmp_path/usb`; the home folder is empty."""
+    """The only registered entry, two numbers for weights, which lie in `tmp_path/usb`; the home folder is empty."""
     tensors = {"heads.0": np.array([1, 2], dtype=np.float32)}
     write_tensors(tmp_path / "usb" / FILE, tensors)
     small = dataclasses.replace(REGISTRY["lpips"], tensors_sha256=tensors_sha256(tensors))
+    for name in set(REGISTRY) - {"lpips"}:
+        monkeypatch.delitem(REGISTRY, name)
     monkeypatch.setitem(REGISTRY, "lpips", small)
     monkeypatch.setenv("VQTOOL_HOME", str(tmp_path / "home"))
     return small

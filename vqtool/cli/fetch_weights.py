@@ -41,7 +41,7 @@ def fetch_weights(
     json_: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Get the published network weights that LPIPS and the perceptual loss need."""
+    """Get the published network weights that LPIPS, the perceptual loss and FVD need."""
     from vqtool.weights import weights_folder
     from vqtool.weights.registry import REGISTRY, find_entry
 
