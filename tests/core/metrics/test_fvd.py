@@ -125,14 +125,16 @@ def test_features_that_are_not_numbers_name_the_clip(clips: Clips, side: str) ->
     assert len(metric.state()["real"]) == len(metric.state()["fake"]) == 2
 
 
-def test_tf32_is_off_for_the_network(random_i3d: I3D, clips: Clips) -> None:
-    seen: list[tuple[bool, torch.dtype]] = []
+def test_tf32_is_off_for_the_network(random_i3d: I3D, clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    seen: list[tuple[bool, bool, torch.dtype]] = []
     handle = random_i3d.register_forward_hook(
-        lambda module, inputs, output: seen.append((torch.backends.cudnn.allow_tf32, output.dtype))
+        lambda module, inputs, output: seen.append((cudnn.allow_tf32, matmul.allow_tf32, output.dtype))
     )
-    before = torch.backends.cudnn.allow_tf32
+    before = cudnn.allow_tf32
+    monkeypatch.setattr(matmul, "allow_tf32", True)
     with torch.autocast("cpu", torch.bfloat16):
         build_metrics(["fvd"], {"i3d": random_i3d})[0].update(*clips(2, 9))
     handle.remove()
-    assert set(seen) == {(False, torch.float32)}
-    assert torch.backends.cudnn.allow_tf32 == before
+    assert set(seen) == {(False, False, torch.float32)}
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == (before, True)
