@@ -125,16 +125,17 @@ def test_features_that_are_not_numbers_name_the_clip(clips: Clips, side: str) ->
     assert len(metric.state()["real"]) == len(metric.state()["fake"]) == 2
 
 
-def test_tf32_is_off_for_the_network(random_i3d: I3D, clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tf32_is_off_for_the_network(random_i3d: I3D, clips: Clips) -> None:
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     seen: list[tuple[bool, bool, torch.dtype]] = []
     handle = random_i3d.register_forward_hook(
         lambda module, inputs, output: seen.append((cudnn.allow_tf32, matmul.allow_tf32, output.dtype))
     )
     before = cudnn.allow_tf32
-    monkeypatch.setattr(matmul, "allow_tf32", True)
+    matmul.allow_tf32 = True
     with torch.autocast("cpu", torch.bfloat16):
         build_metrics(["fvd"], {"i3d": random_i3d})[0].update(*clips(2, 9))
     handle.remove()
     assert set(seen) == {(False, False, torch.float32)}
     assert (cudnn.allow_tf32, matmul.allow_tf32) == (before, True)
+    matmul.allow_tf32 = False
