@@ -140,8 +140,8 @@ def _ratio(costs: dict[str, Cost], reference: str, ours: str) -> float:
 def _note(costs: dict[str, Cost], repeats: int) -> str:
     seconds = (costs["FVD features, 24 clips"].cpu_seconds - costs["FVD features, 8 clips"].cpu_seconds) / 32
     return (
-        f"Repeats: {repeats}, of which medians. Ratios are of CPU time. FVD features take {seconds:.2f} s of CPU time a "
-        "clip and side."
+        f"Repeats: {repeats}, of which medians. Ratios are of CPU time. FVD features take {seconds:.2f} s of it a clip "
+        "and side."
     )
 
 
