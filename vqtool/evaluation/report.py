@@ -16,11 +16,10 @@ from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, build_metrics
 from vqtool.core.vqvae import VQVAE
 from vqtool.data.store import FrameStore, Split
 from vqtool.data.windows import evaluation_windows
-from vqtool.errors import ConfigError, WeightsError
+from vqtool.errors import ConfigError
 from vqtool.evaluation.baselines import baselines_for
 from vqtool.evaluation.evaluate import Evaluation, evaluate, model_reconstructor
-from vqtool.evaluation.weights import load_networks
-from vqtool.weights import weights_path
+from vqtool.evaluation.weights import has_weights, load_networks
 
 logger = logging.getLogger(__name__)
 
@@ -120,11 +119,10 @@ def _wanted_metrics(config: EvalConfig, num_clips: int) -> list[MetricName]:
 
 
 def _has_weights(name: MetricName) -> bool:
-    try:
-        return name not in METRIC_WEIGHTS or weights_path(METRIC_WEIGHTS[name]).is_file()
-    except WeightsError:
-        logger.warning("%s is left out: get its weights with `vqtool fetch-weights %s`", name, METRIC_WEIGHTS[name])
-        return False
+    if name not in METRIC_WEIGHTS or has_weights(METRIC_WEIGHTS[name]):
+        return True
+    logger.warning("%s is left out: get its weights with `vqtool fetch-weights %s`", name, METRIC_WEIGHTS[name])
+    return False
 
 
 def _shifted(advance: Callable[[int, int], None] | None, number: int, count: int) -> Callable[[int, int], None] | None:
