@@ -39,7 +39,7 @@ def ssim_vqtool() -> Work:
     """The metric."""
     real, fake = clips(32)
     (metric,) = build_metrics(["ssim"])
-    metric.update(real[:1], fake[:1])
+    metric.update(real[:1, :1], fake[:1, :1])
     return partial(metric.update, real, fake)
 
 
@@ -140,8 +140,7 @@ def _ratio(costs: dict[str, Cost], reference: str, ours: str) -> float:
 def _note(costs: dict[str, Cost], repeats: int) -> str:
     seconds = (costs["FVD features, 24 clips"].cpu_seconds - costs["FVD features, 8 clips"].cpu_seconds) / 32
     return (
-        f"Repeats: {repeats}, of which medians. Ratios are of CPU time. FVD features take {seconds:.2f} s of it a clip "
-        "and side."
+        f"Medians; repeats: {repeats}. Ratios are of CPU time. FVD features take {seconds:.2f} s of it a clip and side."
     )
 
 

@@ -56,7 +56,7 @@ def test_the_best_checkpoint_follows_it() -> None:
 
 
 def test_too_few_clips_and_too_short_ones_are_refused_before_training(small_store: Path) -> None:
-    with pytest.raises(ConfigError, match="fvd needs at least 2 clips, split 'train' has 1 "):
+    with pytest.raises(ConfigError, match="fvd needs at least 2 evaluation clips of 9 frames, split 'train' has 1:"):
         evaluator(small_store, Features(), num_clips=1)
     with pytest.raises(ValueError, match=r"eval.clip_frames of at least 9 \(got 8\)"):
         evaluator(small_store, Features(), clip_frames=8)

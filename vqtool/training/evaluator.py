@@ -66,8 +66,8 @@ class Evaluator:
             for metric in self.metrics:
                 if len(windows) < metric.min_clips:
                     raise ConfigError(
-                        f"{metric.name} needs at least {metric.min_clips} clips, split {split!r} has {len(windows)} "
-                        f"evaluation clips of {windows.clip_frames} frames: preprocess with more trajectories in it, "
+                        f"{metric.name} needs at least {metric.min_clips} evaluation clips of {windows.clip_frames} "
+                        f"frames, split {split!r} has {len(windows)}: preprocess with more trajectories in it, "
                         f"set eval.num_clips or eval.clip_frames, or leave {metric.name} out of eval.metrics"
                     )
 
