@@ -4,7 +4,7 @@ SSIM of 32 clips of 12 frames at 64 x 64; reference: every window unfolded in me
 network on one image after the other, its gradient recorded. FVD features of 8 and of 24 clips of 12 frames, real and
 reconstructed. Frechet distance of 256 x 400 features; reference: scipy's root of the product of covariances. Every case
 runs in a process of its own with one thread; extra memory is its peak above inputs, weights and a warm-up. Networks
-have random weights.
+have random weights. Memory that making the inputs has freed is used again and not counted.
 """
 
 import statistics
