@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	# The oracle of LPIPS, without the torchvision that it asks for: the tests stand in for that.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps lpips==0.1.4
 	touch $@
 
 venv: $(VENV)/.ready

@@ -22,8 +22,8 @@ from vqtool.training.start import start_run
 Tiniest = Callable[..., Config]
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = (
-    "train.accumulate=2", "model.quantizer.kind=vq", "model.quantizer.revive_below=0", "data.augment.flip=0.5", "data.augment.min_crop=0.5",
-    "data.augment.contrast=0.5",
+    "train.accumulate=2", "model.quantizer.kind=vq", "model.quantizer.revive_below=0", "data.augment.flip=0.5",
+    "data.augment.min_crop=0.5", "data.augment.contrast=0.5",
 )  # fmt: skip
 
 

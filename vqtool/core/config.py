@@ -243,7 +243,7 @@ class EvalConfig(Section):
     num_clips: int = setting(256, "evaluation clips during training, evenly spread over the split; 0 is all", ge=0)
     metrics: tuple[MetricName, ...] = setting(
         ("psnr", "ssim", "lpips"),
-        "metrics beside the codebook's; fvd takes about a second a clip on a CPU",
+        "metrics beside the codebook's; fvd takes about half a second a clip on a CPU",
         min_length=1,
     )
 

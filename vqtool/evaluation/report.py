@@ -19,12 +19,11 @@ from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, Metric, 
 from vqtool.core.vqvae import VQVAE
 from vqtool.data.store import Clip, FrameStore, Split
 from vqtool.data.windows import Windows, evaluation_windows
-from vqtool.errors import ConfigError, WeightsError
+from vqtool.errors import ConfigError
 from vqtool.evaluation.baselines import baselines_for
 from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
 from vqtool.evaluation.scores import Difference, Group, Table, differences, grouped, score_table
-from vqtool.evaluation.weights import load_networks
-from vqtool.weights import weights_path
+from vqtool.evaluation.weights import has_weights, load_networks
 
 logger = logging.getLogger(__name__)
 
@@ -238,8 +237,7 @@ def _is_possible(name: MetricName, config: EvalConfig, size: int, num_clips: int
 
 
 def _has_weights(name: MetricName) -> bool:
-    try:
-        return name not in METRIC_WEIGHTS or weights_path(METRIC_WEIGHTS[name]).is_file()
-    except WeightsError:
-        logger.warning("%s is left out: get its weights with `vqtool fetch-weights %s`", name, METRIC_WEIGHTS[name])
-        return False
+    if name not in METRIC_WEIGHTS or has_weights(METRIC_WEIGHTS[name]):
+        return True
+    logger.warning("%s is left out: get its weights with `vqtool fetch-weights %s`", name, METRIC_WEIGHTS[name])
+    return False

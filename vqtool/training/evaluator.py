@@ -11,6 +11,7 @@ from vqtool.core.metrics import Networks, build_metrics
 from vqtool.core.vqvae import VQVAE
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
+from vqtool.errors import ConfigError
 from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
 
 Advance = Callable[[int, int], None]
@@ -28,7 +29,13 @@ class Evaluated:
 
 
 class Evaluator:
-    """The evaluation clips of each split and the metrics, ready to score a model."""
+    """The evaluation clips of each split and the metrics, ready to score a model.
+
+    The metrics live as long as this does: FVD looks at the real clips, the same each time, only once.
+
+    Raises:
+        ConfigError: a metric needs more clips than a split has.
+    """
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Evaluator:
             split: evaluation_windows(store, split, config.clip_frames, config.num_clips) for split in config.splits
         }
         self.metrics = build_metrics(config.metrics, networks)
+        self._require_clips()
         self._batch_size = config.batch_size
         self._loss = loss
         self._precision = precision
@@ -60,6 +68,17 @@ class Evaluator:
             self._processes,
         )
         return Evaluated(step, split, self._numbers(evaluation), evaluation)
+
+    def _require_clips(self) -> None:
+        """Refuse at the start what would stop the run at its first evaluation."""
+        for split, windows in self.windows.items():
+            for metric in self.metrics:
+                if len(windows) < metric.min_clips:
+                    raise ConfigError(
+                        f"{metric.name} needs at least {metric.min_clips} evaluation clips of {windows.clip_frames} "
+                        f"frames, split {split!r} has {len(windows)}: preprocess with more trajectories in it, "
+                        f"set eval.num_clips or eval.clip_frames, or leave {metric.name} out of eval.metrics"
+                    )
 
     def _numbers(self, evaluation: Evaluation) -> dict[str, float]:
         """Scores, losses and codebook use by the names of metrics.jsonl."""

@@ -1,11 +1,14 @@
 """The I3D weights (Kinetics-400, the TF-Hub release), which FVD compares clips with."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from vqtool.core.atomic import explained_os_errors
+from vqtool.errors import WeightsError
 from vqtool.weights.entry import Form, WeightsEntry
 from vqtool.weights.numpy_pickle import read_numpy_pickle
 from vqtool.weights.package_index import PackageIndexFile
@@ -29,6 +32,26 @@ UNITS = {name: name for name in ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x
     f"{mixed}.{ours}": f"{mixed}/{theirs}" for mixed in MIXED for ours, theirs in BRANCHES.items()
 }
 LOGITS = "params/Logits/Conv3d_0c_1x1/Conv_0"
+
+
+TORCHSCRIPT_FILE = "i3d_torchscript.pt"
+TORCHSCRIPT_SHA256 = "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2"
+
+
+def torchscript_file(folder: Path) -> Path | None:
+    """The original TorchScript file in `folder`, verified to be the published one, or None where there is none.
+
+    Raises:
+        WeightsError: another file, or damaged.
+    """
+    path = folder / TORCHSCRIPT_FILE
+    if not path.is_file():
+        return None
+    with explained_os_errors(path), path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != TORCHSCRIPT_SHA256:
+        raise WeightsError(f"{path} is not the published file: sha256 {found}, expected {TORCHSCRIPT_SHA256}")
+    return path
 
 
 def from_flax(arrays: Mapping[str, Array]) -> Tensors:

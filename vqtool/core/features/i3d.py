@@ -51,7 +51,7 @@ class I3D(nn.Module):
             self.add_module(name, mixed)
             in_channels = mixed.out_channels
         self.logits = nn.Conv3d(in_channels, NUM_CLASSES // divisor, kernel_size=1)
-        # Channels last: 1.15 times as fast on a CPU in fp32.
+        # Channels last throughout: on a CPU pooling is eight times as fast so, and the whole network twice.
         self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.requires_grad_(False)
         self.eval()
@@ -107,6 +107,7 @@ class I3D(nn.Module):
             raise ConfigError(f"I3D needs clips of at least {MIN_FRAMES} frames (got {num_frames})")
         frames_NCHW = F.interpolate(clips_BTCHW.flatten(0, 1), (self.size, self.size), mode="bilinear")
         x = frames_NCHW.view(num_clips, num_frames, *frames_NCHW.shape[1:]).transpose(1, 2)
+        x = x.contiguous(memory_format=torch.channels_last_3d)
         x = _max_pool(self.Conv3d_1a_7x7(x), (1, 3, 3), (1, 2, 2))
         x = _max_pool(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x)), (1, 3, 3), (1, 2, 2))
         for name in MIXED_CHANNELS:
@@ -132,6 +133,10 @@ class _Unit(nn.Module):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         kernel, stride = self.conv.kernel_size, self.conv.stride
+        if max(kernel) == 1:
+            # As a matrix product the output stays channels last; the convolution's would not, and pool slowly.
+            x_BTHWC = F.linear(x_BCTHW.movedim(1, -1), self.conv.weight.flatten(1), self.conv.bias)
+            return F.relu(x_BTHWC, inplace=True).movedim(-1, 1)
         if stride[0] > 1:
             pads = [_same(*axis) for axis in zip(x_BCTHW.shape[2:], kernel, stride, strict=True)]
             x_BCTHW = F.pad(x_BCTHW, [side for pad in reversed(pads) for side in pad])
