@@ -73,7 +73,8 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, config: C
 
 def test_a_published_tokenizer_has_no_training_state(tmp_path: Path, config: Config) -> None:
     save_checkpoint(tmp_path / "published", VQVAE(config.model).state_dict(), config)
-    assert sorted(path.name for path in (tmp_path / "published").iterdir()) == ["config.toml", "model.safetensors"]
+    names = sorted(path.name for path in (tmp_path / "published").iterdir())
+    assert names == ["checksums.json", "config.toml", "model.safetensors"]
     with pytest.raises(CheckpointError, match="published tokenizer"):
         load_state(tmp_path / "published")
 

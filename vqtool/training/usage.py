@@ -8,12 +8,13 @@ from torch import Tensor
 from vqtool.core.distributed import Processes
 
 WINDOW_STEPS = 100
+ALONE = Processes()
 
 
 class RunningUsage:
     """Codes used in about the last hundred steps: counts that fade by 1 % a step, and when each code was last used."""
 
-    def __init__(self, codebook_size: int, device: torch.device, processes: Processes) -> None:
+    def __init__(self, codebook_size: int, device: torch.device, processes: Processes = ALONE) -> None:
         self._processes = processes
         self._counts = torch.zeros(codebook_size, device=device)
         self._last_used = torch.full((codebook_size,), -WINDOW_STEPS - 1, dtype=torch.int64, device=device)
