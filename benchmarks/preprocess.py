@@ -75,7 +75,7 @@ def main() -> int:
             "end to end, 1 worker, a quarter": partial(end_to_end, parts["quarter"], 1),
             "end to end, 2 workers, all": partial(end_to_end, folder, 2),
         }
-        timings = interleave(cases, options.repeats)
+        timings = interleave(cases, options.repeats, watch_workers=True)
     head = ["case", "wall s", "CPU s", "largest worker MiB"]
     rows = [_row(case, timing) for case, timing in timings.items()]
     sections = [str(__doc__).split("\n\n")[1].strip(), table(head, rows), _note(timings)]

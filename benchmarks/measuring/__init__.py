@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,13 +42,19 @@ class Timing:
         return min(self.wall)
 
 
-def interleave(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
-    """Run all cases in turn, `repeats` times, so that a busy minute of the machine falls on all of them."""
+def interleave(
+    cases: Mapping[str, Callable[[], object]], repeats: int, watch_workers: bool = False
+) -> dict[str, Timing]:
+    """Run all cases in turn, `repeats` times, so that a busy minute of the machine falls on all of them.
+
+    `watch_workers` adds what worker processes use; looking at them takes a millisecond, so short cases go without.
+    """
     timings = {name: Timing() for name in cases}
     for repeat in range(repeats):
         for name, case in cases.items():
+            workers = Workers()
             wall, cpu = time.perf_counter(), _cpu_seconds()
-            with Workers() as workers:
+            with workers if watch_workers else nullcontext():
                 case()
             timings[name].wall.append(time.perf_counter() - wall)
             timings[name].cpu.append(_cpu_seconds() - cpu + workers.cpu_seconds)

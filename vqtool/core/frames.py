@@ -1,7 +1,7 @@
 """Frames between the disk's convention, uint8 (B, T, H, W, 3), and the model's, float (B, T, 3, H, W) in [-1, 1]."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BLOCK_VALUES = 1 << 17
-"""Values scaled at once on the CPU, so that the second operation finds them in its cache."""
+Clips = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+MIDDLE = 127.5
+"""The grey level that becomes 0."""
+_MIDDLE, _SCALE = np.float32(MIDDLE), np.float32(1 / MIDDLE)
 
 
 class FrameMemory:
@@ -33,29 +35,32 @@ class FrameMemory:
         return torch.from_numpy(array)
 
 
-def to_model(frames_BTHWC: NDArray[np.uint8], device: torch.device, memory: FrameMemory | None = None) -> Tensor:
+def to_model(clips_BTHWC: Clips, device: torch.device, memory: FrameMemory | None = None) -> Tensor:
     """uint8 RGB (B, T, H, W, 3) -> float32 (B, T, 3, H, W) in [-1, 1] on `device`, channels last in memory.
 
-    Bytes travel to the device, pinned and asynchronously where it is a GPU, and are scaled there. A stream of batches
-    for the CPU does well to share one `memory`.
+    One array, or an array a clip: views of a store go from there to where they are needed in one pass. Bytes travel to
+    a GPU, pinned and asynchronously, and are scaled there. A stream of batches for the CPU does well to share `memory`.
     """
+    shape = (len(clips_BTHWC), *clips_BTHWC[0].shape)
     if device.type == "cpu":
-        scaled = (memory or FrameMemory()).take(frames_BTHWC.shape)
-        _scale(np.ascontiguousarray(frames_BTHWC), scaled.numpy())
+        scaled = (memory or FrameMemory()).take(shape)
+        for clip, target in zip(clips_BTHWC, scaled.numpy(), strict=True):
+            _scale(clip, target)
         return scaled.movedim(-1, 2)
-    frames = torch.from_numpy(frames_BTHWC)
-    if device.type == "cuda":
-        frames = frames.pin_memory().to(device, non_blocking=True)
-    return frames.movedim(-1, 2).to(torch.float32).div_(127.5).sub_(1)
+    pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    for clip, copy in zip(clips_BTHWC, pixels.numpy(), strict=True):
+        np.copyto(copy, clip)
+    return pixels.to(device, non_blocking=True).movedim(-1, 2).to(torch.float32).sub_(MIDDLE).mul_(1 / MIDDLE)
 
 
-def _scale(frames: NDArray[np.uint8], scaled: NDArray[np.float32]) -> None:
-    """[0, 255] -> [-1, 1] in blocks and one thread: twice as fast as torch, whose threads wait for busy cores."""
-    source, target = frames.reshape(-1), scaled.reshape(-1)
-    for start in range(0, source.size, BLOCK_VALUES):
-        block = target[start : start + BLOCK_VALUES]
-        np.divide(source[start : start + BLOCK_VALUES], np.float32(127.5), out=block, dtype=np.float32)
-        np.subtract(block, np.float32(1), out=block)
+def _scale(pixels: NDArray[np.uint8], scaled: NDArray[np.float32]) -> None:
+    """[0, 255] -> [-1, 1], a clip at a time, so that the later operations find it in the cache.
+
+    One thread: torch's would wait for busy cores.
+    """
+    np.copyto(scaled, pixels)
+    np.subtract(scaled, _MIDDLE, out=scaled)
+    np.multiply(scaled, _SCALE, out=scaled)
 
 
 def to_uint8(frames_BTCHW: Tensor) -> NDArray[np.uint8]:

@@ -69,14 +69,25 @@ class Windows:
             IndexError: an index outside 0 .. len - 1.
             DataError: a shard is gone or damaged.
         """
+        size = self.store.info.size
+        batch: Frames = np.empty((len(indices), self.clip_frames, size, size, 3), dtype=np.uint8)
+        for target, clip in zip(batch, self.views(indices), strict=True):
+            target[:] = clip
+        return batch
+
+    def views(self, indices: Indices) -> list[Frames]:
+        """The windows `indices` (B,), each uint8 RGB (T, H, W, 3), as views of the memory-mapped shards.
+
+        Raises:
+            IndexError, DataError: as `gather`.
+        """
         videos, starts = self._locate(np.asarray(indices, dtype=np.int64))
         first_rows = (self._rows[videos] + starts).tolist()
-        size = self.store.info.size
-        batch: Frames = np.empty((len(videos), self.clip_frames, size, size, 3), dtype=np.uint8)
-        # One copy a window: it costs the same however many shards a batch comes from.
-        for target, shard, row in zip(batch, self._shards[videos].tolist(), first_rows, strict=True):
-            target[:] = self.store.shard(shard)[row : row + self._span : self.stride]
-        return batch
+        # One view a window: it costs the same however many shards a batch comes from.
+        return [
+            self.store.shard(shard)[row : row + self._span : self.stride]
+            for shard, row in zip(self._shards[videos].tolist(), first_rows, strict=True)
+        ]
 
     def clip_of(self, index: int) -> Clip:
         """The video that a window lies in."""

@@ -47,10 +47,13 @@ class Batches:
 
     def next(self) -> Tensor:
         """The next batch, augmented by draws that depend on the seed and the position in the stream alone."""
-        rng = np.random.default_rng([self._sampler.seed, self._sampler.num_drawn, AUGMENT_STREAM])
+        position = self._sampler.num_drawn
         indices = self._sampler.next()
         self._recent.append(indices)
-        frames_BTCHW = to_model(self.windows.gather(indices), self.device, self._memory)
+        frames_BTCHW = to_model(self.windows.views(indices), self.device, self._memory)
+        if self._augmentation == NO_AUGMENT:
+            return frames_BTCHW
+        rng = np.random.default_rng([self._sampler.seed, position, AUGMENT_STREAM])
         return augment(frames_BTCHW, self._augmentation, rng, self._processes.rank, self._processes.size)
 
     def clip_names(self, num_batches: int) -> list[str]:
