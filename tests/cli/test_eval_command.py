@@ -67,3 +67,11 @@ def test_a_report_that_is_a_file_is_a_mistake(checkpoints: list[Path], tmp_path:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="is a file"):
         evaluate("--checkpoint", checkpoints[0], "--report", tmp_path / "file")
+
+
+def test_only_the_metrics_asked_for_are_measured(checkpoints: list[Path]) -> None:
+    record = json.loads(evaluate("--checkpoint", checkpoints[0], "--json", "--metrics", "SSIM, psnr"))
+    assert set(record["scores"]["model"]) == {"psnr", "ssim"}
+    result = CliRunner().invoke(app, ["eval", "--checkpoint", str(checkpoints[0]), "--metrics", "pnsr"])
+    assert result.exit_code == 2
+    assert "did you mean psnr?" in result.stderr

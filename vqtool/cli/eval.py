@@ -9,6 +9,9 @@ import typer
 from vqtool.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vqtool.core.config import MetricName
     from vqtool.core.distributed import Processes
     from vqtool.evaluation.report import Report
 
@@ -18,7 +21,7 @@ vqtool eval --checkpoint runs/first --split test --report report
 
 vqtool eval --checkpoint runs/first:best-psnr --data data/robonet64 --json
 
-vqtool eval --checkpoint runs/first --checkpoint runs/second
+vqtool eval --checkpoint runs/first --checkpoint runs/second --metrics psnr,ssim
 
 torchrun --nproc_per_node=4 -m vqtool eval --checkpoint runs/first"""
 
@@ -39,6 +42,12 @@ def evaluate(
         Path | None,
         typer.Option("--report", metavar="DIR", help="Write report.md with pictures, report.json and scores.csv."),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME", help="Only these, for example psnr,ssim; default all whose weights are there."
+        ),
+    ] = None,
     device: options.Device = "auto",
     set_: options.Set = None,
     json_: options.Json = False,
@@ -54,7 +63,7 @@ def evaluate(
     from vqtool.core.distributed import joined_processes
 
     with joined_processes() as processes, only_main_speaks(processes):
-        result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes)
+        result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes, _metric_names(metrics))
         if not processes.is_main:
             return
         if json_:
@@ -73,6 +82,21 @@ def evaluate(
             stderr_line(printable(f"wrote {report / 'report.md'}"))
 
 
+def _metric_names(names: str | None) -> "list[MetricName]":
+    """The metrics in a list of names."""
+    from difflib import get_close_matches
+
+    from vqtool.core.metrics import METRICS
+
+    chosen = [name.strip().lower() for name in names.split(",")] if names else []
+    for name in chosen:
+        if name not in METRICS:
+            near = get_close_matches(name, METRICS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METRICS)}"
+            raise typer.BadParameter(f"no metric {name!r}: {hint}", param_hint="--metrics")
+    return [name for name in METRICS if name in chosen]
+
+
 def _evaluate(
     names: list[str],
     data: Path | None,
@@ -81,6 +105,7 @@ def _evaluate(
     device: str,
     overrides: list[str],
     processes: "Processes",
+    metrics: "Sequence[MetricName]",
 ) -> "Report":
     from vqtool.cli.console import log_warnings, progress
     from vqtool.core.checkpoint import load_config_of
@@ -102,9 +127,9 @@ def _evaluate(
         check_folder(folder)
     place = processes.place(choose_device(device))
     if not processes.is_main:
-        return evaluate_checkpoints(checkpoints, store, split, place, processes=processes)
+        return evaluate_checkpoints(checkpoints, store, split, place, processes=processes, metrics=metrics)
     with progress(f"evaluating {split}", "clips") as advance:
-        result = evaluate_checkpoints(checkpoints, store, split, place, advance, processes)
+        result = evaluate_checkpoints(checkpoints, store, split, place, advance, processes, metrics)
     if folder is not None:
         write_report(result, folder)
     return result

@@ -124,6 +124,13 @@ def _in_megabytes(advance: Advance) -> Advance:
     return advance_bytes
 
 
+def _only_as_is(entry: WeightsEntry, folder: Path) -> bool:
+    """Whether there is nothing but the authors' own file, which is checked when it is used."""
+    from vqtool.weights import weights_state
+
+    return weights_state(entry, folder) == "absent" and folder.is_dir() and entry.as_is_in(folder) is not None
+
+
 def _verify(entry: WeightsEntry, folder: Path) -> None:
     from vqtool.weights.store import verified_path
 
@@ -143,7 +150,7 @@ def _list(entries: list[WeightsEntry], folder: Path, as_json: bool) -> None:
             "purpose": entry.purpose,
             "bytes": entry.num_bytes,
             "licence": entry.licence,
-            "state": weights_state(entry, folder),
+            "state": "used as it is" if _only_as_is(entry, folder) else weights_state(entry, folder),
             "path": str(folder / entry.file_name),
             "partial_bytes": kept_bytes(folder, entry.name),
             "sources": [source.description for source in entry.sources],

@@ -127,6 +127,7 @@ def evaluate_checkpoints(
     device: torch.device,
     advance: Callable[[int, int], None] | None = None,
     processes: Processes | None = None,
+    metrics: Sequence[MetricName] = (),
 ) -> Report:
     """Score checkpoints and the baselines on all evaluation clips of a split.
 
@@ -138,6 +139,7 @@ def evaluate_checkpoints(
         device: Where.
         advance: Called with (clips done, clips) of this process.
         processes: Those that share the work.
+        metrics: Only these; default all that the first config asks for, and all others whose weights are at hand.
 
     Raises:
         CheckpointError: not a checkpoint. ConfigError: its frames are not the store's. DataError: an empty split.
@@ -150,19 +152,19 @@ def evaluate_checkpoints(
         for name, (path, settings) in zip(row_names(len(checkpoints)), checkpoints, strict=True)
     }
     windows = evaluation_windows(store, split, config.clip_frames)
-    names = _wanted_metrics(config, store.info.size, len(windows))
-    metrics = build_metrics(names, load_networks(names, device))
+    names = metrics or _wanted_metrics(config, store.info.size, len(windows))
+    built = build_metrics(names, load_networks(names, device))
     contenders = [
         Contender(
             name,
             model_reconstructor(tokenizer.model, tokenizer.precision),
-            _own(metrics),
+            _own(built),
             tokenizer.model.quantize.codebook_size,
         )
         for name, tokenizer in tokenizers.items()
     ]
     baselines = baselines_for(windows.clip_frames).items()
-    contenders += [Contender(name, baseline, _own(metrics)) for name, baseline in baselines]
+    contenders += [Contender(name, baseline, _own(built)) for name, baseline in baselines]
     results = evaluate_all(contenders, windows, device, config.batch_size, advance, processes, keep_details=True)
     rows = {contender.name: result for contender, result in zip(contenders, results, strict=True)}
     return Report(store.path, split, windows, tokenizers, rows)

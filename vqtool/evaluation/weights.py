@@ -12,7 +12,7 @@ from vqtool.core.features.lpips import LPIPS
 from vqtool.core.metrics import METRIC_WEIGHTS
 from vqtool.errors import WeightsError
 from vqtool.weights import weights_folder, weights_path, weights_state
-from vqtool.weights.i3d import TORCHSCRIPT_FILE, torchscript_file
+from vqtool.weights.i3d import TORCHSCRIPT, torchscript_file
 from vqtool.weights.registry import find_entry
 
 
@@ -58,4 +58,4 @@ def has_weights(name: str) -> bool:
     """Whether the network of the weights `name` could be loaded."""
     if weights_state(find_entry(name), weights_folder()) == "verified":
         return True
-    return name == "i3d" and (weights_folder() / TORCHSCRIPT_FILE).is_file()
+    return name == "i3d" and (weights_folder() / TORCHSCRIPT.name).is_file()

