@@ -40,8 +40,8 @@ class FsqQuantizer(Quantizer):
 
     @property
     def remaining(self) -> Tensor:  # type: ignore[override]
-        """Rounding leaves at most half a step."""
-        return 0.5 / self._half_widths_D
+        """The width of a level in that of all of them."""
+        return 1 / self.levels_D
 
     @property
     def codes_KD(self) -> Tensor:

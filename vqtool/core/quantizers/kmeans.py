@@ -38,4 +38,5 @@ def _draw(vectors_ND: Tensor, num: int) -> Tensor:
     if len(vectors_ND) >= num:
         return rows_of_all_ranks(vectors_ND[torch.randperm(len(vectors_ND), device=vectors_ND.device)[:num]])
     chosen = vectors_ND[torch.randint(len(vectors_ND), (num,), device=vectors_ND.device)]
-    return rows_of_all_ranks(chosen + 1e-3 * vectors_ND.std() * torch.randn_like(chosen))
+    spread = vectors_ND.std() if vectors_ND.numel() > 1 else 0.0
+    return rows_of_all_ranks(chosen + 1e-3 * spread * torch.randn_like(chosen))
