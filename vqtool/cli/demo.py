@@ -106,7 +106,7 @@ def _train(config: Config, device: str) -> RunFolder:
 def _evaluate(run: RunFolder, device: str) -> None:
     from vqtool.cli.eval import evaluate
 
-    evaluate(str(run.path), split="test", device=device)
+    evaluate([str(run.path)], split="test", device=device)
 
 
 def _reconstruct(run: RunFolder, picture: Path, device: str) -> None:

@@ -1,5 +1,9 @@
-"""`vqtool eval`: the scores of a checkpoint, with free baselines beside it."""
+"""`vqtool eval`: the scores of checkpoints, with free baselines beside them."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -7,19 +11,36 @@ import typer
 from vqtool.cli import options
 
 if TYPE_CHECKING:
+    from vqtool.core.distributed import Processes
     from vqtool.evaluation.report import Report
 
 EPILOG = """Examples:
 
-vqtool eval --checkpoint runs/first --split test
+vqtool eval --checkpoint runs/first --split test --report report
 
-vqtool eval --checkpoint runs/first:best-psnr --data data/robonet64 --json"""
+vqtool eval --checkpoint runs/first:best-psnr --data data/robonet64 --json
+
+vqtool eval --checkpoint runs/first --checkpoint runs/second
+
+torchrun --nproc_per_node=4 -m vqtool eval --checkpoint runs/first"""
 
 
 def evaluate(
-    checkpoint: options.Checkpoint,
+    checkpoint: Annotated[
+        list[str],
+        typer.Option(
+            "--checkpoint",
+            metavar="RUN_OR_CHECKPOINT",
+            help="A run folder (its latest checkpoint), RUN:best-psnr, RUN:step-00000100, or a checkpoint folder; "
+            "repeat to compare.",
+        ),
+    ],
     data: options.Store = None,
     split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="Which clips.")] = "val",
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Write report.md with pictures, report.json and scores.csv."),
+    ] = None,
     device: options.Device = "auto",
     set_: options.Set = None,
     json_: options.Json = False,
@@ -28,55 +49,76 @@ def evaluate(
     """Print all metrics of a checkpoint, and those of the mean frame and of copying the previous frame.
 
     A static scene alone gives many dB: a model is worth its bits only beside these baselines.
-    """
-    from pathlib import Path
 
+    Intervals are 95 % bootstrap intervals over trajectories. Several checkpoints are compared clip by clip.
+    """
+    from vqtool.core.distributed import joined_processes
+
+    with joined_processes() as processes, _only_main_speaks(processes):
+        result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes)
+        if not processes.is_main:
+            return
+        if json_:
+            import json
+
+            from vqtool.evaluation.report_record import report_record
+
+            typer.echo(json.dumps(report_record(result), indent=2))
+        else:
+            from vqtool.cli.eval_tables import print_report
+
+            print_report(result)
+        if report is not None:
+            from vqtool.cli.console import printable, stderr_line
+
+            stderr_line(printable(f"wrote {report / 'report.md'}"))
+
+
+def _evaluate(
+    names: list[str],
+    data: Path | None,
+    split: Literal["train", "val", "test"],
+    folder: Path | None,
+    device: str,
+    overrides: list[str],
+    processes: "Processes",
+) -> "Report":
     from vqtool.cli.console import log_warnings, progress
     from vqtool.core.checkpoint import load_config_of
     from vqtool.core.config_file import override_config
     from vqtool.core.device import choose_device
     from vqtool.data.store import FrameStore
-    from vqtool.evaluation.report import evaluate_checkpoint
+    from vqtool.evaluation.report import common_store, evaluate_checkpoints
+    from vqtool.evaluation.write_report import check_folder, write_report
     from vqtool.runs.checkpoints import find_checkpoint
 
-    log_warnings()
-    folder = find_checkpoint(checkpoint)
-    config = override_config(load_config_of(folder), set_ or [])
-    store = FrameStore.open(data or Path(config.data.store))
-    with progress(f"evaluating {split}", "clips") as advance:
-        report = evaluate_checkpoint(folder, store, split, choose_device(device), config, advance)
-    if json_:
-        import json
-
-        typer.echo(json.dumps(report.to_json(), indent=2))
+    if processes.is_main:
+        log_warnings()
     else:
-        _print_table(report)
+        logging.getLogger("vqtool").addHandler(logging.NullHandler())
+    paths = [find_checkpoint(name) for name in names]
+    checkpoints = [(path, override_config(load_config_of(path), overrides)) for path in paths]
+    store = FrameStore.open(data or common_store(checkpoints))
+    if folder is not None:
+        check_folder(folder)
+    place = processes.place(choose_device(device))
+    if not processes.is_main:
+        return evaluate_checkpoints(checkpoints, store, split, place, processes=processes)
+    with progress(f"evaluating {split}", "clips") as advance:
+        result = evaluate_checkpoints(checkpoints, store, split, place, advance, processes)
+    if folder is not None:
+        write_report(result, folder)
+    return result
 
 
-def _print_table(report: "Report") -> None:
-    from rich.table import Table
+@contextmanager
+def _only_main_speaks(processes: "Processes") -> Iterator[None]:
+    """A mistake that every process finds is told once."""
+    from vqtool.errors import VqtoolError
 
-    from vqtool.cli.console import print_table, printable
-    from vqtool.core.metrics import METRICS
-
-    facts = report.to_json()
-    table = Table(title=f"{facts['split']}: {facts['clips']} clips, {facts['frames']} frames", title_justify="left")
-    table.add_column("")
-    names = list(report.model.scores)
-    for metric in (metric for name, metric in METRICS.items() if name in names):
-        unit = f" {metric.unit}" if metric.unit else ""
-        table.add_column(f"{metric.name.upper()}{unit} {'↑' if metric.higher_is_better else '↓'}", justify="right")
-    for name, row in report.rows.items():
-        table.add_row(name, *(_format(row.scores[metric]) for metric in names))
-    print_table(table)
-    codebook = facts["codebook"]
-    typer.echo(
-        f"{facts['tokens_per_frame']} tokens a frame: {facts['bits_per_frame']:.0f} bits, "
-        f"{facts['entropy_bits_per_frame']:.1f} bits of entropy; "
-        f"{codebook['used']} of {codebook['size']} codes used, perplexity {codebook['perplexity']:.0f}"
-    )
-    typer.echo(printable(f"checkpoint {facts['checkpoint']}, {facts['frames_per_second']:.0f} frames/s"))
-
-
-def _format(value: float) -> str:
-    return f"{value:.2f}" if abs(value) >= 2 else f"{value:.4f}"
+    try:
+        yield
+    except VqtoolError:
+        if processes.is_main:
+            raise
+        raise typer.Exit(1) from None

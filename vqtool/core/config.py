@@ -14,9 +14,11 @@ Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "val", "test"]
-MetricName = Literal["psnr", "ssim", "lpips"]
+MetricName = Literal["psnr", "ssim", "lpips", "fvd", "flicker"]
+FVD_MIN_FRAMES = 9
 SourceKind = Literal["robonet", "videos", "lerobot", "synthetic"]
 SourceChoice = Literal["auto", SourceKind]
+Lookup = Literal["euclidean", "cosine"]
 Gradient = Literal["straight-through", "rotation"]
 
 
@@ -132,24 +134,18 @@ class LookupConfig(Section):
     codebook_size: int = setting(1024, "number of codes (K)", ge=2, le=2**20)
     code_dim: int = setting(192, "length of a code (D)", ge=1, le=4096)
     commitment_weight: Weight = setting(0.25, "beta of van den Oord et al. 2017, eq. 3: pulls latents to their codes")
-    gradient: Gradient = setting(
-        "straight-through", "gradient of the latents: the codes' as it is, or rotated back (Fifty et al. 2024)"
-    )
+    gradient: Gradient = setting("straight-through", "gradient of a latent: its code's, or its code's rotated back")
 
 
 class CodebookConfig(LookupConfig):
     """What every quantizer whose codes move one by one has."""
 
-    lookup: Literal["euclidean", "cosine"] = setting(
-        "euclidean", "nearest code by distance, or by cosine with unit latents and codes (Yu et al. 2022; low code_dim)"
-    )
+    lookup: Lookup = setting("euclidean", "nearest code by distance, or by cosine (all are unit vectors then)")
     warmup_steps: int = setting(50, "training steps without quantization before the codebook is initialised", ge=0)
     kmeans_iterations: Count = setting(10, "k-means iterations over the initialisation vectors")
     vectors_per_code: Count = setting(10, "latents gathered for the initialisation, a code")
     usage_decay: Share = setting(0.99, "decay a step of the running usage count of a code")
-    revive_below: Share = setting(
-        0.1, "a code used less than this share of the mean usage is replaced by a latent; 0 is never"
-    )
+    revive_below: Share = setting(0.1, "share of the mean usage below which a code moves onto a latent; 0 is never")
 
 
 class VqConfig(CodebookConfig):
@@ -201,22 +197,21 @@ class BsqConfig(Section):
         return self
 
 
+SingleConfig = VqConfig | EmaConfig | SimVqConfig | FsqConfig | BsqConfig
+
+
 class ResidualConfig(Section):
     """Several codes a position, each of what the ones before left: Zeghidour et al. 2021."""
 
     kind: Literal["residual"] = "residual"
-    num_levels: int = setting(2, "codes a position", ge=1, le=64)
+    num_levels: int = setting(2, "codes a position", ge=2, le=64)
     dropout: float = setting(0.0, "share of training batches of which the decoder gets fewer levels", ge=0, le=1)
-    of: VqConfig | EmaConfig | SimVqConfig | FsqConfig | BsqConfig = setting(
-        EmaConfig(), "quantizer of a level", discriminator="kind"
-    )
+    of: SingleConfig = setting(EmaConfig(), "quantizer of a level", discriminator="kind")
 
     @model_validator(mode="after")
     def _has_rests(self) -> "ResidualConfig":
         if isinstance(self.of, CodebookConfig) and self.of.lookup == "cosine":
             raise ValueError('what unit vectors leave is no unit vector: set of.lookup to "euclidean"')
-        if self.dropout and self.num_levels == 1:
-            raise ValueError("dropout needs num_levels of at least 2")
         return self
 
 
@@ -224,13 +219,11 @@ class GroupedConfig(Section):
     """Groups of channels, each with a quantizer of its own (product quantization): Jegou et al. 2011."""
 
     kind: Literal["grouped"] = "grouped"
-    num_groups: int = setting(2, "groups of channels", ge=1, le=64)
-    of: VqConfig | EmaConfig | SimVqConfig | FsqConfig | BsqConfig | ResidualConfig = setting(
-        EmaConfig(), "quantizer of a group", discriminator="kind"
-    )
+    num_groups: int = setting(2, "groups of channels", ge=2, le=64)
+    of: SingleConfig | ResidualConfig = setting(EmaConfig(), "quantizer of a group", discriminator="kind")
 
 
-QuantizerConfig = VqConfig | EmaConfig | SimVqConfig | FsqConfig | BsqConfig | ResidualConfig | GroupedConfig
+QuantizerConfig = SingleConfig | ResidualConfig | GroupedConfig
 
 
 class ModelConfig(Section):
@@ -321,7 +314,20 @@ class EvalConfig(Section):
     clip_frames: int = setting(12, "frames of an evaluation clip", ge=1, le=256)
     batch_size: Count = setting(8, "clips in one forward pass")
     num_clips: int = setting(256, "evaluation clips during training, evenly spread over the split; 0 is all", ge=0)
-    metrics: tuple[MetricName, ...] = setting(("psnr", "ssim", "lpips"), "metrics beside the codebook's", min_length=1)
+    metrics: tuple[MetricName, ...] = setting(
+        ("psnr", "ssim", "lpips"),
+        "metrics beside the codebook's; fvd takes about a second a clip on a CPU",
+        min_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _long_enough_for_fvd(self) -> "EvalConfig":
+        if "fvd" in self.metrics and self.clip_frames < FVD_MIN_FRAMES:
+            raise ValueError(
+                f"fvd in eval.metrics needs eval.clip_frames of at least {FVD_MIN_FRAMES} (got {self.clip_frames}): "
+                "its network has no shorter clips"
+            )
+        return self
 
 
 class RunConfig(Section):

@@ -1,6 +1,6 @@
 """Clips and videos through the tokenizer and back, for looking at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +42,11 @@ def psnr_by_frame(real: Frames, fake: Frames) -> Tensor:
     return psnr(real_NCHW, fake_NCHW)
 
 
-def reconstruct_windows(model: VQVAE, windows: Windows, precision: torch.dtype) -> Iterator[Pair]:
-    """Each window of a store with its reconstruction."""
-    for index in range(len(windows)):
+def reconstruct_windows(
+    model: VQVAE, windows: Windows, precision: torch.dtype, chosen: Sequence[int] | None = None
+) -> Iterator[Pair]:
+    """Each window of a store with its reconstruction, or those numbered `chosen`."""
+    for index in range(len(windows)) if chosen is None else chosen:
         real = windows.gather(np.array([index]))[0]
         yield Pair(window_name(windows, index), real, reconstruct_frames(model, real, precision), STORE_FPS)
 

@@ -1,9 +1,11 @@
-"""The scores of a checkpoint on a split, with the free baselines beside it: what `vqtool eval` prints."""
+"""The scores of checkpoints on a split, with the free baselines beside them: what `vqtool eval` prints and writes."""
 
+import copy
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,109 +14,231 @@ import torch
 from vqtool.core.checkpoint import load_model
 from vqtool.core.config import Config, EvalConfig, MetricName
 from vqtool.core.device import choose_precision
-from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, build_metrics
+from vqtool.core.distributed import Processes
+from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, Metric, build_metrics
 from vqtool.core.vqvae import VQVAE
-from vqtool.data.store import FrameStore, Split
-from vqtool.data.windows import evaluation_windows
+from vqtool.data.store import Clip, FrameStore, Split
+from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.errors import ConfigError, WeightsError
 from vqtool.evaluation.baselines import baselines_for
-from vqtool.evaluation.evaluate import Evaluation, evaluate, model_reconstructor
-from vqtool.evaluation.weights import load_lpips
+from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
+from vqtool.evaluation.scores import Difference, Group, Table, differences, grouped, score_table
+from vqtool.evaluation.weights import load_networks
 from vqtool.weights import weights_path
 
 logger = logging.getLogger(__name__)
 
 MODEL = "model"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A checkpoint that was evaluated: its model, and the precision it ran in."""
+
+    checkpoint: Path
+    model: VQVAE
+    precision: torch.dtype
+
+    @property
+    def tokens_per_frame(self) -> int:
+        """Tokens of a frame, of all codes of a position."""
+        return self.model.config.grid_size**2 * self.model.quantize.codes_per_position
+
+    @property
+    def bits_per_frame(self) -> float:
+        """Bits of a frame's tokens at a fixed length: log2 K each, K the size of the codebook that a token is from."""
+        return self.model.config.grid_size**2 * self.model.quantize.bits_per_position
+
+    def entropy_bits_per_frame(self, usage: CodebookUsage) -> float:
+        """Bits of a frame's tokens by their empirical entropy: which codebook a token is from is known, and free."""
+        return self.tokens_per_frame * (usage.entropy_bits - math.log2(self.model.quantize.codes_per_position))
+
+    def to_json(self, usage: CodebookUsage) -> dict[str, Any]:
+        """What it costs, with how it used its codebook."""
+        entropy_bits_per_frame = self.entropy_bits_per_frame(usage)
+        pixels = self.model.config.resolution**2
+        return {
+            "checkpoint": str(self.checkpoint),
+            "tokens_per_frame": self.tokens_per_frame,
+            "bits_per_frame": self.bits_per_frame,
+            "entropy_bits_per_frame": entropy_bits_per_frame,
+            "bits_per_pixel": self.bits_per_frame / pixels,
+            "entropy_bits_per_pixel": entropy_bits_per_frame / pixels,
+            "codebook": {
+                "size": usage.codebook_size,
+                "used": usage.used,
+                "dead": usage.dead,
+                "perplexity": usage.perplexity,
+            },
+        }
 
 
 @dataclass(frozen=True)
 class Report:
-    """Evaluations of one split by name: `model` first, then the baselines."""
+    """Evaluations of one split by row: the checkpoints first (`model`; `A`, `B`, ... of several), then baselines."""
 
-    checkpoint: Path
     store: Path
     split: str
-    tokens_per_frame: int
-    bits_per_frame: float
+    windows: Windows
+    tokenizers: dict[str, Tokenizer]
     rows: dict[str, Evaluation]
 
-    @property
-    def model(self) -> Evaluation:
-        """The model's own row."""
-        return self.rows[MODEL]
+    @cached_property
+    def clips(self) -> list[Clip]:
+        """The video of each window."""
+        return [self.windows.clip_of(index) for index in range(len(self.windows))]
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything `vqtool eval` prints, as one object."""
-        usage = self.model.usage
-        assert usage is not None
+    @cached_property
+    def trajectories(self) -> list[str]:
+        """The trajectory of each window."""
+        return [clip.trajectory for clip in self.clips]
+
+    @cached_property
+    def table(self) -> Table:
+        """Every score with its interval, by row and metric."""
+        return score_table(self.rows, self.trajectories)
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, Group]]:
+        """The clips of each robot and of each camera, with their scores."""
         return {
-            "checkpoint": str(self.checkpoint),
-            "store": str(self.store),
-            "split": self.split,
-            "clips": len(self.model.clip_names),
-            "frames": self.model.num_frames,
-            "tokens_per_frame": self.tokens_per_frame,
-            "bits_per_frame": self.bits_per_frame,
-            "entropy_bits_per_frame": usage.entropy_bits * self.tokens_per_frame,
-            "codebook": {"size": usage.codebook_size, "used": usage.used, "perplexity": usage.perplexity},
-            "frames_per_second": self.model.num_frames / max(self.model.seconds, 1e-9),
-            "scores": {name: evaluation.scores for name, evaluation in self.rows.items()},
+            "robot": grouped(self.rows, self.trajectories, [clip.robot for clip in self.clips]),
+            "camera": grouped(self.rows, self.trajectories, [clip.camera for clip in self.clips]),
         }
 
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """Every further checkpoint minus the first."""
+        base, *others = self.tokenizers
+        return [entry for other in others for entry in differences(base, other, self.rows, self.trajectories)]
 
-def evaluate_checkpoint(
-    checkpoint: Path,
+    def usage(self, name: str) -> CodebookUsage:
+        """How a checkpoint used its codebook."""
+        usage = self.rows[name].usage
+        assert usage is not None
+        return usage
+
+    @property
+    def first(self) -> Evaluation:
+        """The row of the first checkpoint."""
+        return next(iter(self.rows.values()))
+
+
+def evaluate_checkpoints(
+    checkpoints: Sequence[tuple[Path, Config]],
     store: FrameStore,
     split: Split,
     device: torch.device,
-    config: Config,
     advance: Callable[[int, int], None] | None = None,
+    processes: Processes | None = None,
 ) -> Report:
-    """Score a checkpoint and the baselines on all evaluation clips of a split.
+    """Score checkpoints and the baselines on all evaluation clips of a split.
 
     Args:
-        checkpoint: A checkpoint folder.
+        checkpoints: Checkpoint folders, each with its config and what the user overrode; one is called `model`,
+            several `A`, `B`, ... in this order. What is measured is up to the first.
         store: The clips.
         split: Which of them.
         device: Where.
-        config: The checkpoint's own, with what the user overrode.
-        advance: Called with (clips done, clips) over model and baselines.
+        advance: Called with (clips done, clips) of this process.
+        processes: Those that share the work.
 
     Raises:
         CheckpointError: not a checkpoint. ConfigError: its frames are not the store's. DataError: an empty split.
-        WeightsError: a metric that the config asks for lacks its weights.
+        WeightsError: a metric that the config asks for lacks its weights. VqtoolError: not finite; names the clip.
     """
-    model, _ = load_model(checkpoint, device)
-    check_resolution(model, store)
-    windows = evaluation_windows(store, split, config.eval.clip_frames)
-    metrics = build_metrics(*_wanted_metrics(config.eval))
-    precision = choose_precision(config.train.precision, device)
-    reconstructors = {MODEL: model_reconstructor(model, precision), **baselines_for(windows.clip_frames)}
-    rows: dict[str, Evaluation] = {}
-    for name, reconstruct in reconstructors.items():
-        codebook_size = model.quantize.codebook_size if name == MODEL else 0
-        shifted = _shifted(advance, len(rows), len(reconstructors))
-        rows[name] = evaluate(reconstruct, windows, metrics, device, config.eval.batch_size, codebook_size, shifted)
-    tokens = model.config.grid_size**2
-    return Report(checkpoint, store.path, split, tokens, tokens * math.log2(model.quantize.codebook_size), rows)
+    _check_one_resolution(checkpoints)
+    config = checkpoints[0][1].eval
+    tokenizers = {
+        name: _load(path, settings, store, device)
+        for name, (path, settings) in zip(row_names(len(checkpoints)), checkpoints, strict=True)
+    }
+    windows = evaluation_windows(store, split, config.clip_frames)
+    names = _wanted_metrics(config, store.info.size, len(windows))
+    metrics = build_metrics(names, load_networks(names, device))
+    contenders = [
+        Contender(
+            name,
+            model_reconstructor(tokenizer.model, tokenizer.precision),
+            _own(metrics),
+            tokenizer.model.quantize.codebook_size,
+        )
+        for name, tokenizer in tokenizers.items()
+    ]
+    baselines = baselines_for(windows.clip_frames).items()
+    contenders += [Contender(name, baseline, _own(metrics)) for name, baseline in baselines]
+    results = evaluate_all(contenders, windows, device, config.batch_size, advance, processes, keep_details=True)
+    rows = {contender.name: result for contender, result in zip(contenders, results, strict=True)}
+    return Report(store.path, split, windows, tokenizers, rows)
 
 
-def check_resolution(model: VQVAE, store: FrameStore) -> None:
+def row_names(num_checkpoints: int) -> list[str]:
+    """What the rows of so many checkpoints are called.
+
+    Raises:
+        ConfigError: more than the alphabet has letters.
+    """
+    if num_checkpoints > len(LETTERS):
+        raise ConfigError(f"{num_checkpoints} checkpoints at once: compare at most {len(LETTERS)}")
+    return [MODEL] if num_checkpoints == 1 else list(LETTERS[:num_checkpoints])
+
+
+def common_store(checkpoints: Sequence[tuple[Path, Config]]) -> Path:
+    """The frame store that the configs of all checkpoints name.
+
+    Raises:
+        ConfigError: they name different ones.
+    """
+    (first, store), *others = [(checkpoint, Path(config.data.store)) for checkpoint, config in checkpoints]
+    for checkpoint, other in others:
+        if other.resolve() != store.resolve():
+            raise ConfigError(
+                f"the checkpoints were trained on different stores ({first} on {store}, {checkpoint} on {other}): "
+                "give the one to compare them on with --data"
+            )
+    return store
+
+
+def check_resolution(model: VQVAE, store: FrameStore, name: str = "the checkpoint") -> None:
     """Raises ConfigError where the model's frames are not the store's."""
     if store.info.size != model.config.resolution:
         raise ConfigError(
-            f"the store {store.path} has frames of {store.info.size} pixels, the checkpoint's model takes "
+            f"the store {store.path} has frames of {store.info.size} pixels, the model of {name} takes "
             f"{model.config.resolution}: preprocess again with --size {model.config.resolution}"
         )
 
 
-def _wanted_metrics(config: EvalConfig) -> tuple[list[MetricName], Any]:
-    """What the config asks for, and every other metric whose weights are at hand."""
-    names = list(config.metrics)
-    for name in METRICS:
-        if name not in names and _has_weights(name):
-            names.append(name)
-    return names, load_lpips() if "lpips" in names else None
+def _check_one_resolution(checkpoints: Sequence[tuple[Path, Config]]) -> None:
+    (first, config), *others = checkpoints
+    for other, its_config in others:
+        if its_config.model.resolution != config.model.resolution:
+            raise ConfigError(
+                f"the models of {first} and {other} take frames of {config.model.resolution} and "
+                f"{its_config.model.resolution} pixels: scores of different sizes cannot be compared"
+            )
+
+
+def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.device) -> Tokenizer:
+    model, _ = load_model(checkpoint, device)
+    check_resolution(model, store, str(checkpoint))
+    return Tokenizer(checkpoint, model, choose_precision(config.train.precision, device))
+
+
+def _own(metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics once more, to count clips on their own; shallow, so that they share networks and real features."""
+    return [copy.copy(metric) for metric in metrics]
+
+
+def _wanted_metrics(config: EvalConfig, size: int, num_clips: int) -> list[MetricName]:
+    """What the config asks for, and every other metric whose weights are at hand and that these clips allow."""
+    return [name for name in METRICS if name in config.metrics or _is_possible(name, config, size, num_clips)]
+
+
+def _is_possible(name: MetricName, config: EvalConfig, size: int, num_clips: int) -> bool:
+    metric = METRICS[name]
+    fits = config.clip_frames >= metric.min_frames and num_clips >= metric.min_clips and size >= metric.min_size
+    return fits and _has_weights(name)
 
 
 def _has_weights(name: MetricName) -> bool:
@@ -123,9 +247,3 @@ def _has_weights(name: MetricName) -> bool:
     except WeightsError:
         logger.warning("%s is left out: get its weights with `vqtool fetch-weights %s`", name, METRIC_WEIGHTS[name])
         return False
-
-
-def _shifted(advance: Callable[[int, int], None] | None, number: int, count: int) -> Callable[[int, int], None] | None:
-    if advance is None:
-        return None
-    return lambda done, total: advance(number * total + done, count * total)

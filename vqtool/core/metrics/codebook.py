@@ -1,5 +1,7 @@
 """How much of a codebook is used, over everything since the last reset rather than a batch."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,11 @@ class CodebookUsage:
         if low < 0 or high >= self.codebook_size:
             raise ValueError(f"tokens from {low} to {high} in a codebook of {self.codebook_size}")
         self._counts_K += torch.bincount(flat_N, minlength=self.codebook_size).cpu()
+
+    def merge(self, others: Iterable["CodebookUsage"]) -> None:
+        """Count what `others`, of the same codebook, have counted too."""
+        for other in others:
+            self._counts_K += other._counts_K
 
     @property
     def counts(self) -> Tensor:

@@ -2,12 +2,12 @@
 
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from vqtool.core.features.lpips import LPIPS
+from vqtool.core.features.precision import full_fp32
 from vqtool.core.features.vgg16 import MIN_SIZE
-from vqtool.core.metrics.base import FrameMetric
+from vqtool.core.metrics.base import FrameMetric, Networks
 
 
 class LpipsMetric(FrameMetric):
@@ -25,20 +25,19 @@ class LpipsMetric(FrameMetric):
         self._lpips = lpips
 
     @classmethod
-    def build(cls, lpips: LPIPS | None) -> Self:
-        """The metric over `lpips`.
+    def build(cls, networks: Networks) -> Self:
+        """The metric over the network `lpips`.
 
         Raises:
-            ValueError: `lpips` is None.
+            ValueError: it is not there.
         """
-        if lpips is None:
+        lpips = networks.get("lpips")
+        if not isinstance(lpips, LPIPS):
             raise ValueError("the metric lpips needs its network")
         return cls(lpips)
 
     def score_frames(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> Tensor:
         """LPIPS of each frame, (N,)."""
-        cudnn = torch.backends.cudnn
-        # By default convolutions on CUDA run in TF32, which keeps 10 bits of the mantissa.
-        with cudnn.flags(True, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
+        with full_fp32():
             distances_N: Tensor = self._lpips(real_NCHW * 2 - 1, fake_NCHW * 2 - 1)
         return distances_N

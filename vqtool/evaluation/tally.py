@@ -1,0 +1,86 @@
+"""What is known of one reconstructor after some batches: plain data, which processes send each other."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from vqtool.core.losses.reconstruction import l1
+from vqtool.core.metrics.base import State
+from vqtool.core.metrics.codebook import CodebookUsage
+from vqtool.core.metrics.psnr import psnr
+from vqtool.core.vqvae import Reconstruction
+
+
+class Tally:
+    """Scores, losses and tokens of the clips so far, in their order.
+
+    loss_sums: a sum over clips a batch, by name. seconds: spent in the reconstructor. states: of the metrics, filled by
+    who owns them. frame_psnr (B, T) and tokens (B, T, h, w): a tensor a batch, where details are kept.
+    """
+
+    def __init__(self, codebook_size: int = 0, keep_details: bool = False) -> None:
+        self.usage = CodebookUsage(codebook_size) if codebook_size else None
+        self.clip_scores: dict[str, list[float]] = {}
+        self.loss_sums: defaultdict[str, list[float]] = defaultdict(list)
+        self.seconds = 0.0
+        self.states: dict[str, State] = {}
+        self.frame_psnr: list[Tensor] = []
+        self.tokens: list[Tensor] = []
+        self._keep_details = keep_details
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The tally of all clips of `parts`, in their order; `seconds` is that of the slowest, `states` stay apart."""
+        if len(parts) == 1:
+            return parts[0]
+        whole = cls()
+        whole.usage = parts[0].usage
+        if whole.usage is not None:
+            whole.usage.merge([part.usage for part in parts[1:] if part.usage is not None])
+        for part in parts:
+            for name, scores in part.clip_scores.items():
+                whole.clip_scores.setdefault(name, []).extend(scores)
+            for name, sums in part.loss_sums.items():
+                whole.loss_sums[name] += sums
+            whole.frame_psnr += part.frame_psnr
+            whole.tokens += part.tokens
+        whole.seconds = max(part.seconds for part in parts)
+        return whole
+
+    @contextmanager
+    def clock(self, device: torch.device) -> Iterator[None]:
+        """Count the seconds of the block, and of the work that it queues on a GPU."""
+        _wait_for(device)
+        started = time.monotonic()
+        yield
+        _wait_for(device)
+        self.seconds += time.monotonic() - started
+
+    def add(self, real_BTCHW: Tensor, result: Reconstruction, real_grid: Tensor, fake_grid: Tensor) -> None:
+        """Count a batch: its losses in [-1, 1], its tokens and, where details are kept, each frame's PSNR."""
+        num_clips, num_frames = real_BTCHW.shape[:2]
+        losses = {"pixel": l1(real_BTCHW, result.frames_BTCHW), "quantizer": result.quantizer_loss}
+        for name, value in (losses | result.quantizer_parts).items():
+            self.loss_sums[name].append(float(value) * num_clips)
+        if self.usage is not None and result.tokens_BTHW is not None:
+            self.usage.update(result.tokens_BTHW)
+            if self._keep_details:
+                self.tokens.append(result.tokens_BTHW.int().cpu())
+        if self._keep_details:
+            frame_psnr = psnr(real_grid.flatten(0, 1), fake_grid.flatten(0, 1))
+            self.frame_psnr.append(frame_psnr.view(num_clips, num_frames).cpu())
+
+    def add_scores(self, metric: str, scores_B: Tensor | None) -> None:
+        """Count a metric's scores of a batch, None where only a set of clips has one."""
+        if scores_B is not None:
+            self.clip_scores.setdefault(metric, []).extend(scores_B.tolist())
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
