@@ -59,7 +59,9 @@ def test_groups_of_residuals_keep_the_order_of_both() -> None:
     [
         (EmaConfig(codebook_size=64, code_dim=3), 2.0),
         (VqConfig(codebook_size=64, code_dim=3), 2.0),
-        (FsqConfig(levels=(5, 4, 3)), 6.0),
+        (FsqConfig(levels=(5, 5, 5)), 20.0),
+        (FsqConfig(levels=(4, 4, 4)), 12.0),  # each level is four times finer than the one before
+        (FsqConfig(levels=(8, 3)), 8.5),
         (BsqConfig(codebook_size=64), 1.5),
     ],
     ids=lambda value: getattr(value, "kind", ""),

@@ -53,6 +53,7 @@ class Quantizer(nn.Module, ABC):
     A member gives `choose` and `codes_KD`. codebook_size is the number of different tokens, K: with P codes a position
     the sum over all P codebooks, so that usage and perplexity are over all codes. remaining: how much shorter than a
     latent that what its code leaves is, for the next level of a residual quantizer; 1 where codes find their own scale.
+    centre: the middle of the range of the codes.
     """
 
     codebook_size: int
@@ -61,6 +62,7 @@ class Quantizer(nn.Module, ABC):
     warmup_steps: int = 0
     gradient: Gradient = "straight-through"
     remaining: Tensor | float = 1.0
+    centre: Tensor | float = 0.0
 
     @property
     @abstractmethod

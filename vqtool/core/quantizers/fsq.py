@@ -44,6 +44,11 @@ class FsqQuantizer(Quantizer):
         return 1 / self.levels_D
 
     @property
+    def centre(self) -> Tensor:  # type: ignore[override]
+        """Half a step below 0 for an even number of levels."""
+        return -0.5 * (self.levels_D % 2 == 0) / self._half_widths_D
+
+    @property
     def codes_KD(self) -> Tensor:
         """All combinations of levels."""
         return self._code(torch.arange(self.codebook_size, device=self.levels_D.device))

@@ -38,18 +38,18 @@ class ResidualQuantizer(CompositeQuantizer):
         self.eval()  # placing is not a training step: usage must not move
         with torch.autocast(vectors_ND.device.type, enabled=False):
             rest_ND = self.bound(vectors_ND.float())
-            for level, scale in zip(self.each(), self._scales(), strict=True):
-                level.initialise(rest_ND / scale)
-                rest_ND = rest_ND - scale * level.choose(rest_ND / scale).codes_ND
+            for level, scale, centre in self._placed():
+                level.initialise(rest_ND / scale + centre)
+                rest_ND = rest_ND - scale * (level.choose(rest_ND / scale + centre).codes_ND - centre)
         self.train(training)
 
     def choose(self, latents_ND: Tensor) -> Choice:
         """Codes of all levels; in training of the first few only, at times."""
         kept, choices = self._draw_depth(), []
         codes_ND = kept_ND = torch.zeros_like(latents_ND)
-        for number, (level, scale) in enumerate(zip(self.each(), self._scales(), strict=True)):
-            choice = level.choose((latents_ND - codes_ND) / scale)
-            codes_ND = codes_ND + scale * choice.codes_ND.detach()
+        for number, (level, scale, centre) in enumerate(self._placed()):
+            choice = level.choose((latents_ND - codes_ND) / scale + centre)
+            codes_ND = codes_ND + scale * (choice.codes_ND.detach() - centre)
             kept_ND = codes_ND if number < kept else kept_ND
             choices.append(choice)
         return self.merge(kept_ND, choices)
@@ -57,21 +57,23 @@ class ResidualQuantizer(CompositeQuantizer):
     def look_up(self, tokens_NP: Tensor) -> Tensor:
         """The sum of the levels' codes."""
         codes_ND = tokens_NP.new_zeros((), dtype=torch.float32)
-        for level, scale, tokens in zip(self.each(), self._scales(), self.split_tokens(tokens_NP), strict=True):
-            codes_ND = codes_ND + scale * level.look_up(tokens)
+        for (level, scale, centre), tokens in zip(self._placed(), self.split_tokens(tokens_NP), strict=True):
+            codes_ND = codes_ND + scale * (level.look_up(tokens) - centre)
         return codes_ND
 
     @property
     def codes_KD(self) -> Tensor:
         """The levels' codes, one after another, as they are summed."""
-        return torch.cat([scale * level.codes_KD for level, scale in zip(self.each(), self._scales(), strict=True)])
+        return torch.cat([scale * (level.codes_KD - centre) for level, scale, centre in self._placed()])
 
-    def _scales(self) -> list[Tensor | float]:
-        """Each level's length of a unit."""
-        scales: list[Tensor | float] = [1.0]
-        for level in self.each()[:-1]:
-            scales.append(scales[-1] * level.remaining)
-        return scales
+    def _placed(self) -> list[tuple[Quantizer, Tensor | float, Tensor | float]]:
+        """Each level with the length of its unit and the point of its range that means nothing is left."""
+        first, *others = self.each()
+        placed: list[tuple[Quantizer, Tensor | float, Tensor | float]] = [(first, 1.0, 0.0)]
+        for level in others:
+            before, scale, _ = placed[-1]
+            placed.append((level, scale * before.remaining, level.centre))
+        return placed
 
     def _draw_depth(self) -> int:
         """How many levels the decoder gets."""
