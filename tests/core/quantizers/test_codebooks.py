@@ -125,6 +125,12 @@ def test_spherical_kmeans_finds_directions() -> None:
     assert torch.cdist(centres, found).amin(1).max() < 0.05
 
 
+def test_codes_for_cosine_lookup_are_placed_by_spherical_kmeans() -> None:
+    quantizer = EmaQuantizer(EmaConfig(codebook_size=4, code_dim=3, lookup="cosine"))
+    quantizer.initialise(5 * torch.randn(50, 3))
+    torch.testing.assert_close(quantizer.embedding.weight.norm(dim=1), torch.ones(4))
+
+
 def test_kmeans_of_fewer_vectors_than_codes_spreads_over_them() -> None:
     centres = kmeans(torch.tensor([[0.0], [10.0]]), 8, iterations=3)
     assert centres.shape == (8, 1)

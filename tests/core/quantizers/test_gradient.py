@@ -26,6 +26,14 @@ def test_the_value_is_exactly_the_code(kind: str) -> None:
     assert torch.equal(pass_gradient(kind, latents, codes), codes)
 
 
+@pytest.mark.parametrize("kind", ["straight-through", "rotation"])
+def test_codes_learn_nothing_from_what_the_decoder_wants(kind: str) -> None:
+    latents, codes, weights = pair()
+    codes.requires_grad_()
+    (pass_gradient(kind, latents, codes) * weights).sum().backward()
+    assert codes.grad is None
+
+
 def test_the_rotation_is_that_of_the_paper() -> None:
     """J e = q, and J is a rotation times |q| / |e| that leaves alone what is at right angles to both."""
     latents, codes, _ = pair()

@@ -91,6 +91,15 @@ def test_latents_of_any_length_leave_everything_finite(quantizer: Quantizer, sca
     assert all(tensor.isfinite().all() for tensor in quantizer.state_dict().values())
 
 
+def test_latents_beyond_the_bounds_get_a_token_too(quantizer: Quantizer) -> None:
+    """What is left for a level of a residual may lie a rounding error outside its range."""
+    quantizer.eval()
+    for value in (-10.0, 10.0):
+        tokens = quantizer.choose(torch.full((2, quantizer.code_dim), value)).tokens_NP
+        assert 0 <= tokens.min() <= tokens.max() < quantizer.codebook_size
+        assert quantizer.look_up(tokens).isfinite().all()
+
+
 def test_evaluation_changes_nothing(quantizer: Quantizer) -> None:
     before = {name: tensor.clone() for name, tensor in quantizer.state_dict().items()}
     result = quantizer.eval()(latents(quantizer))
