@@ -73,6 +73,15 @@ def test_bsq_entropies_are_exact() -> None:
     torch.testing.assert_close(torch.autograd.grad(result.loss, x)[0], expected, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("inverse_temperature", [100.0, 1e4])
+def test_bsq_stays_finite_where_probabilities_underflow(inverse_temperature: float) -> None:
+    ours = BsqQuantizer(BsqConfig(inverse_temperature=inverse_temperature))
+    x = latents(10).requires_grad_()
+    ours(x).loss.backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("kind", [(VqQuantizer, VqConfig), (EmaQuantizer, EmaConfig)])
 def test_cosine_lookup(kind: tuple[type[CodebookQuantizer], type[VqConfig]]) -> None:
     torch.manual_seed(0)

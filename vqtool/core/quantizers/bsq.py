@@ -65,7 +65,8 @@ class BsqQuantizer(Quantizer):
         log_probabilities = torch.stack([negative_ND, positive_ND], dim=-1)
         first, second = log_probabilities.tensor_split([self.code_dim // 2], dim=1)
         joint = _joint(first).exp().T @ _joint(second).exp() / len(latents_ND)
-        return choice, torch.special.entr(joint).sum()
+        # The entropy of a share that underflowed to 0 has an infinite slope.
+        return choice, torch.special.entr(joint.clamp(min=torch.finfo(joint.dtype).tiny)).sum()
 
 
 def _joint(log_probabilities: Tensor) -> Tensor:
