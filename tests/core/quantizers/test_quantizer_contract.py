@@ -118,6 +118,11 @@ def test_half_precision_latents_are_quantized_in_float32(quantizer: Quantizer) -
     assert result.codes_NCHW.dtype == result.loss.dtype == unquantized.dtype == torch.float32
 
 
+def test_its_operations_can_be_counted_without_computing(quantizer: Quantizer) -> None:
+    counted = build_quantizer(quantizer.config).to("meta")
+    assert counted.unquantized(latents(quantizer).to("meta")).shape == latents(quantizer).shape
+
+
 def test_state_survives_a_round_trip(quantizer: Quantizer) -> None:
     quantizer.train()(latents(quantizer))
     torch.manual_seed(9)

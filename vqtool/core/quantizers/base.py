@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,11 @@ class Choice:
     loss: Tensor
     parts: dict[str, Tensor]
     num_revived: Tensor
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Without autocast; the device that operations are only counted on has none."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 class Quantizer(nn.Module, ABC):
@@ -106,7 +112,7 @@ class Quantizer(nn.Module, ABC):
     def forward(self, latents_NCHW: Tensor) -> Quantized:
         """Quantize latents (N, D, H, W); in training mode this also updates the codebook's running state."""
         num, _, height, width = latents_NCHW.shape
-        with torch.autocast(latents_NCHW.device.type, enabled=False):
+        with full_precision(latents_NCHW.device):
             latents_ND = self.bound(rearrange(latents_NCHW.float(), "n c h w -> (n h w) c"))
             choice = self.choose(latents_ND)
             passed_ND = self.pass_gradient(latents_ND, choice.codes_ND)
@@ -121,7 +127,7 @@ class Quantizer(nn.Module, ABC):
     def unquantized(self, latents_NCHW: Tensor) -> Tensor:
         """What the decoder sees of latents (N, D, H, W) before the codes are placed: bounded, float32."""
         _, _, height, width = latents_NCHW.shape
-        with torch.autocast(latents_NCHW.device.type, enabled=False):
+        with full_precision(latents_NCHW.device):
             latents_ND = self.bound(rearrange(latents_NCHW.float(), "n c h w -> (n h w) c"))
         return rearrange(latents_ND, "(n h w) c -> n c h w", h=height, w=width)
 
@@ -135,6 +141,6 @@ class Quantizer(nn.Module, ABC):
         if rows % self.codes_per_position:
             raise ValueError(f"{rows} rows of tokens are no multiple of {self.codes_per_position} codes a position")
         tokens_NP = rearrange(tokens_NHW, "n (p h) w -> (n h w) p", p=self.codes_per_position)
-        with torch.autocast(tokens_NHW.device.type, enabled=False):
+        with full_precision(tokens_NHW.device):
             codes_ND = self.look_up(tokens_NP)
         return rearrange(codes_ND, "(n h w) c -> n c h w", n=num, w=width)

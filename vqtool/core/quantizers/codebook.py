@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vqtool.core.config import CodebookConfig
-from vqtool.core.quantizers.base import Choice, Quantizer
+from vqtool.core.quantizers.base import Choice, Quantizer, full_precision
 from vqtool.core.quantizers.kmeans import kmeans
 from vqtool.core.quantizers.lookup import nearest_code
 from vqtool.core.quantizers.ranks import rows_of_all_ranks, sum_over_ranks
@@ -73,7 +73,7 @@ class CodebookQuantizer(Quantizer):
     @torch.no_grad()
     def initialise(self, vectors_ND: Tensor) -> None:
         """Place the codes by k-means."""
-        with torch.autocast(vectors_ND.device.type, enabled=False):
+        with full_precision(vectors_ND.device):
             unit_length = self.config.lookup == "cosine"
             vectors_ND = self.bound(vectors_ND.float())
             centres_KD = kmeans(vectors_ND, self.codebook_size, self.config.kmeans_iterations, unit_length)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vqtool.core.config import ResidualConfig
-from vqtool.core.quantizers.base import Choice, Quantizer
+from vqtool.core.quantizers.base import Choice, Quantizer, full_precision
 from vqtool.core.quantizers.composite import CompositeQuantizer
 
 
@@ -36,7 +36,7 @@ class ResidualQuantizer(CompositeQuantizer):
         """Place the codes level by level, each among what the levels before it leave."""
         training = self.training
         self.eval()  # placing is not a training step: usage must not move
-        with torch.autocast(vectors_ND.device.type, enabled=False):
+        with full_precision(vectors_ND.device):
             rest_ND = self.bound(vectors_ND.float())
             for level, scale, centre in self._placed():
                 level.initialise(rest_ND / scale + centre)
