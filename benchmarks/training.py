@@ -45,7 +45,7 @@ def build(config: Config) -> tuple[VQVAE, TokenizerLoss]:
     """The network, its codes placed at random, and the loss."""
     torch.manual_seed(0)
     model = VQVAE(config.model)
-    model.quantize.initialise(torch.randn(4 * config.model.quantizer.codebook_size, model.quantize.code_dim))
+    model.quantize.initialise(torch.randn(model.quantize.num_initial_vectors, model.quantize.code_dim))
     return model, TokenizerLoss(config.loss, load_lpips() if config.loss.perceptual_weight else None)
 
 

@@ -84,6 +84,26 @@ def test_entropy_bits_of_a_clip_by_hand(report: Report) -> None:
     assert float(rows_of(report)[2]["entropy_bits"]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_several_codes_a_position_cost_the_bits_of_each(
+    publish: Callable[..., Path], evaluated: Callable[..., Report]
+) -> None:
+    """Three levels of 8 codes: which level a token is from costs nothing, fixed or by entropy."""
+    levels = "model.quantizer={kind='residual', num_levels=3, of={kind='simvq', codebook_size=8, code_dim=4}}"
+    report = evaluated(publish(0, levels))
+    facts = report_record(report)
+    assert (facts["tokens_per_frame"], facts["bits_per_frame"], facts["codebook"]["size"]) == (48, 48 * 3, 24)
+    tokens = report.first.tokens
+    assert tokens is not None
+    entropies = []
+    for level in tokens.view(*tokens.shape[:2], 3, -1).unbind(2):
+        shares = torch.bincount(level.flatten().long(), minlength=24).double() / level.numel()
+        entropies.append(float(-(shares[shares > 0] * shares[shares > 0].log2()).sum()))
+    assert facts["entropy_bits_per_frame"] == pytest.approx(16 * sum(entropies))
+    rows = rows_of(report)
+    assert np.mean([float(row["entropy_bits"]) for row in rows]) == pytest.approx(4 * 16 * sum(entropies), abs=1e-4)
+    assert {row["bits"] for row in rows} == {str(4 * 48 * 3)}
+
+
 def test_best_and_worst_are_by_psnr(report: Report) -> None:
     best, worst = extreme_windows(report, "model", num_clips=2)
     scores = report.first.clip_scores["psnr"]

@@ -35,7 +35,7 @@ class VQVAE(nn.Module):
     """Frame encoder, quantizer and a frame or clip decoder (van den Oord et al. 2017; networks of Esser et al. 2021).
 
     Frames are float (B, T, 3, R, R) in [-1, 1], R the config's resolution; a single frame has T = 1. Tokens are int64
-    (B, T, h, w) in [0, K).
+    (B, T, h, w) in [0, K), with P codes a position (B, T, P x h, w).
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -48,12 +48,13 @@ class VQVAE(nn.Module):
         self.decoder = _build_decoder(config)
 
     def forward(self, frames_BTCHW: Tensor, quantized: bool = True) -> Reconstruction:
-        """Reconstruct clips; with `quantized` false the latents go to the decoder as they are."""
+        """Reconstruct clips; with `quantized` false the decoder gets the latents without a choice of codes."""
         num_frames = frames_BTCHW.shape[1]
         latents_NCHW = self.encode_latents(frames_BTCHW)
         if not quantized:
             zero = latents_NCHW.new_zeros((), dtype=torch.float32)
-            return Reconstruction(self._decode(latents_NCHW, num_frames), None, zero, {}, zero.long())
+            seen_NCHW = self.quantize.unquantized(latents_NCHW)
+            return Reconstruction(self._decode(seen_NCHW, num_frames), None, zero, {}, zero.long())
         result = self.quantize(latents_NCHW)
         return Reconstruction(
             frames_BTCHW=self._decode(result.codes_NCHW, num_frames),

@@ -41,17 +41,21 @@ class Tokenizer:
 
     @property
     def tokens_per_frame(self) -> int:
-        """Tokens of a frame."""
-        return self.model.config.grid_size**2
+        """Tokens of a frame, of all codes of a position."""
+        return self.model.config.grid_size**2 * self.model.quantize.codes_per_position
 
     @property
     def bits_per_frame(self) -> float:
-        """Bits of a frame's tokens at log2 K bits each."""
-        return self.tokens_per_frame * math.log2(self.model.quantize.codebook_size)
+        """Bits of a frame's tokens at a fixed length: log2 K each, K the size of the codebook that a token is from."""
+        return self.model.config.grid_size**2 * self.model.quantize.bits_per_position
+
+    def entropy_bits_per_frame(self, usage: CodebookUsage) -> float:
+        """Bits of a frame's tokens by their empirical entropy: which codebook a token is from is known, and free."""
+        return self.tokens_per_frame * (usage.entropy_bits - math.log2(self.model.quantize.codes_per_position))
 
     def to_json(self, usage: CodebookUsage) -> dict[str, Any]:
         """What it costs, with how it used its codebook."""
-        entropy_bits_per_frame = usage.entropy_bits * self.tokens_per_frame
+        entropy_bits_per_frame = self.entropy_bits_per_frame(usage)
         pixels = self.model.config.resolution**2
         return {
             "checkpoint": str(self.checkpoint),

@@ -90,7 +90,7 @@ def _costs(report: Report) -> str:
     rows = []
     for name, tokenizer in report.tokenizers.items():
         usage, pixels = report.usage(name), tokenizer.model.config.resolution**2
-        entropy_bits = usage.entropy_bits * tokenizer.tokens_per_frame
+        entropy_bits = tokenizer.entropy_bits_per_frame(usage)
         rows.append(
             [
                 name,

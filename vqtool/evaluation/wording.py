@@ -73,7 +73,7 @@ def interval_note(report: Report) -> str:
 def cost_lines(report: Report, name: str) -> list[str]:
     """Tokens, bits and use of the codebook of a checkpoint, in lines of less than 80 characters."""
     usage, tokenizer = report.usage(name), report.tokenizers[name]
-    entropy_bits = usage.entropy_bits * tokenizer.tokens_per_frame
+    entropy_bits = tokenizer.entropy_bits_per_frame(usage)
     pixels = tokenizer.model.config.resolution**2
     return [
         f"{tokenizer.tokens_per_frame} tokens a frame: {tokenizer.bits_per_frame:.0f} bits "

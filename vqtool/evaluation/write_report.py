@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,8 +53,8 @@ def write_report(report: Report, folder: Path) -> None:
 def scores_csv(report: Report) -> str:
     """A row a clip and checkpoint: where it is from, its scores, and its bits.
 
-    `bits` is tokens times log2 K, `entropy_bits` the ideal code length of the clip's tokens under their frequencies in
-    the whole split; over all clips its mean is the entropy in the report.
+    `bits` is tokens times log2 K, K of the codebook that each is from; `entropy_bits` the ideal code length of the
+    clip's tokens under their frequencies in the whole split: over all clips its mean is the entropy in the report.
     """
     metrics = list(report.first.clip_scores)
     stream = io.StringIO()
@@ -74,8 +75,8 @@ def _entropy_bits(report: Report, name: str) -> list[float]:
     tokens = report.rows[name].tokens
     assert tokens is not None
     counts = report.usage(name).counts.double()
-    # Codes that were never used have no length, and nothing asks for it.
-    lengths_K = -(counts / counts.sum()).log2()
+    # Which of a position's codebooks a token is from is known. Codes that were never used have no length: none asks.
+    lengths_K = -(counts / counts.sum()).log2() - math.log2(report.tokenizers[name].model.quantize.codes_per_position)
     bits: list[float] = lengths_K[tokens.long()].flatten(1).sum(dim=1).tolist()
     return bits
 

@@ -1,23 +1,27 @@
-"""What the quantizers with an explicit codebook share: look-up, k-means initialisation, usage and revival."""
+"""What the quantizers whose codes move one by one share: k-means initialisation, usage and revival."""
 
 from abc import abstractmethod
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor
 
 from vqtool.core.config import CodebookConfig
-from vqtool.core.quantizers.base import Quantized, Quantizer
+from vqtool.core.quantizers.base import Choice, Quantizer, full_precision
 from vqtool.core.quantizers.kmeans import kmeans
 from vqtool.core.quantizers.lookup import nearest_code
+from vqtool.core.quantizers.ranks import rows_of_all_ranks, sum_over_ranks
 
 
 class CodebookQuantizer(Quantizer):
-    """Nearest code by Euclidean distance with a straight-through gradient (van den Oord et al. 2017, section 3.1).
+    """Nearest code by Euclidean distance (van den Oord et al. 2017, section 3.1), or by cosine.
+
+    With cosine lookup latents and codes are unit vectors for everybody, the decoder included (Yu et al. 2022, "Vector-
+    quantized Image Modeling with Improved VQGAN", section 3.2); for those the nearest is the one of largest cosine.
 
     Buffers: `usage` (K,) is the running share of latents that chose each code, so its mean is 1 / K whatever the batch
-    size; `initialised` says whether k-means has run, so that a resumed run does not run it again.
+    size; `initialised` says whether k-means has run, so that a resumed run does not run it again. In a distributed run
+    both, and the latents that codes are revived onto, are of all processes.
     """
 
     usage: Tensor
@@ -29,13 +33,14 @@ class CodebookQuantizer(Quantizer):
         self.codebook_size = config.codebook_size
         self.code_dim = config.code_dim
         self.warmup_steps = config.warmup_steps
+        self.gradient = config.gradient
         self.register_buffer("usage", torch.full((config.codebook_size,), 1 / config.codebook_size))
         self.register_buffer("initialised", torch.zeros((), dtype=torch.bool))
 
     @property
     @abstractmethod
-    def codes_KD(self) -> Tensor:
-        """The codebook, float32."""
+    def _weight_KD(self) -> Tensor:
+        """The codebook as it is stored."""
 
     @abstractmethod
     def _replace_codes(self, chosen_K: Tensor, codes_KD: Tensor) -> None:
@@ -45,10 +50,15 @@ class CodebookQuantizer(Quantizer):
     def _losses(self, latents_ND: Tensor, codes_ND: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted loss and its unweighted parts."""
 
-    def _update(self, latents_ND: Tensor, tokens_N: Tensor) -> None:
-        """Update running state from a training batch."""
-        shares_K = torch.bincount(tokens_N, minlength=self.codebook_size).float() / len(tokens_N)
-        self.usage.lerp_(shares_K, 1 - self.config.usage_decay)
+    def _update(self, latents_ND: Tensor, tokens_N: Tensor, counts_K: Tensor) -> None:
+        """Update running state from a training batch; `counts_K` are of all processes."""
+        self.usage.lerp_(counts_K.float() / counts_K.sum(), 1 - self.config.usage_decay)
+
+    @property
+    def codes_KD(self) -> Tensor:
+        """The codebook: as stored, or its unit vectors."""
+        # A copy, because a revival writes to the stored codes before the gradient of their norm is taken.
+        return self._weight_KD if self.config.lookup == "euclidean" else F.normalize(self._weight_KD.clone(), dim=1)
 
     @property
     def is_initialised(self) -> bool:
@@ -63,32 +73,31 @@ class CodebookQuantizer(Quantizer):
     @torch.no_grad()
     def initialise(self, vectors_ND: Tensor) -> None:
         """Place the codes by k-means."""
-        centres_KD = kmeans(vectors_ND, self.codebook_size, self.config.kmeans_iterations)
+        with full_precision(vectors_ND.device):
+            unit_length = self.config.lookup == "cosine"
+            vectors_ND = self.bound(vectors_ND.float())
+            centres_KD = kmeans(vectors_ND, self.codebook_size, self.config.kmeans_iterations, unit_length)
         self._replace_codes(torch.ones_like(self.usage, dtype=torch.bool), centres_KD)
         self.initialised.fill_(True)
 
-    def forward(self, latents_NCHW: Tensor) -> Quantized:
-        """Quantize latents (N, D, H, W); in training mode also update usage and revive unused codes."""
-        with torch.autocast(latents_NCHW.device.type, enabled=False):
-            latents_NCHW = latents_NCHW.float()
-            latents_ND = rearrange(latents_NCHW, "n c h w -> (n h w) c")
-            tokens_N = nearest_code(latents_ND, self.codes_KD)
-            codes_ND = F.embedding(tokens_N, self.codes_KD)
-            loss, parts = self._losses(latents_ND, codes_ND)
-            num_revived = torch.zeros((), dtype=torch.int64, device=latents_ND.device)
-            if self.training:
-                with torch.no_grad():
-                    self._update(latents_ND.detach(), tokens_N)
-                    num_revived = self._revive(latents_ND.detach())
-            # Straight-through: the value is exactly the code (x - x is 0), the gradient is the latent's.
-            passed_ND = codes_ND.detach() + (latents_ND - latents_ND.detach())
-            num, _, height, width = latents_NCHW.shape
-            codes_NCHW = rearrange(passed_ND, "(n h w) c -> n c h w", h=height, w=width)
-            return Quantized(codes_NCHW, tokens_N.view(num, height, width), loss, parts, num_revived)
+    def bound(self, latents_ND: Tensor) -> Tensor:
+        """Latents as they are, or for cosine lookup their unit vectors."""
+        # The floor keeps the gradient of a latent without length finite.
+        return latents_ND if self.config.lookup == "euclidean" else F.normalize(latents_ND, dim=1, eps=1e-6)
 
-    def codes_from_tokens(self, tokens_NHW: Tensor) -> Tensor:
-        """Tokens (N, H, W) -> codes (N, D, H, W), float32."""
-        return rearrange(F.embedding(tokens_NHW, self.codes_KD), "n h w c -> n c h w")
+    def choose(self, latents_ND: Tensor) -> Choice:
+        """The nearest codes; in training mode also update usage and revive unused codes."""
+        codes_KD = self.codes_KD
+        tokens_N = nearest_code(latents_ND, codes_KD)
+        codes_ND = F.embedding(tokens_N, codes_KD)
+        loss, parts = self._losses(latents_ND, codes_ND)
+        num_revived = torch.zeros((), dtype=torch.int64, device=latents_ND.device)
+        if self.training:
+            with torch.no_grad():
+                counts_K = sum_over_ranks(torch.bincount(tokens_N, minlength=self.codebook_size))
+                self._update(latents_ND.detach(), tokens_N, counts_K)
+                num_revived = self._revive(latents_ND.detach())
+        return Choice(codes_ND, tokens_N[:, None], loss, parts, num_revived)
 
     def _revive(self, latents_ND: Tensor) -> Tensor:
         """Move codes that fell below their share of use onto random latents of the batch.
@@ -99,5 +108,5 @@ class CodebookQuantizer(Quantizer):
         """
         dead_K = self.usage < self.config.revive_below / self.codebook_size
         chosen = torch.randint(len(latents_ND), (self.codebook_size,), device=latents_ND.device)
-        self._replace_codes(dead_K, latents_ND[chosen])
+        self._replace_codes(dead_K, rows_of_all_ranks(latents_ND[chosen]))
         return dead_K.sum()

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from vqtool.core.config import EmaConfig
 from vqtool.core.quantizers.codebook import CodebookQuantizer
+from vqtool.core.quantizers.ranks import sum_over_ranks
 
 
 class Codes(nn.Module):
@@ -34,17 +35,16 @@ class EmaQuantizer(CodebookQuantizer):
         self.register_buffer("sums", self.embedding.weight / config.codebook_size)
 
     @property
-    def codes_KD(self) -> Tensor:
-        """The codebook, a buffer."""
+    def _weight_KD(self) -> Tensor:
         return self.embedding.weight
 
     def _losses(self, latents_ND: Tensor, codes_ND: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         commitment = F.mse_loss(latents_ND, codes_ND)
         return self.commitment_weight * commitment, {"commitment": commitment.detach()}
 
-    def _update(self, latents_ND: Tensor, tokens_N: Tensor) -> None:
-        super()._update(latents_ND, tokens_N)
-        sums_KD = torch.zeros_like(self.sums).index_add_(0, tokens_N, latents_ND) / len(tokens_N)
+    def _update(self, latents_ND: Tensor, tokens_N: Tensor, counts_K: Tensor) -> None:
+        super()._update(latents_ND, tokens_N, counts_K)
+        sums_KD = sum_over_ranks(torch.zeros_like(self.sums).index_add_(0, tokens_N, latents_ND)) / counts_K.sum()
         self.sums.lerp_(sums_KD, 1 - self.config.usage_decay)
         # usage and sums decay together, so an unused code keeps its place; the floor is for usage that underflows.
         self.embedding.weight.copy_(self.sums / self.usage.clamp(min=1e-12)[:, None])
