@@ -105,8 +105,11 @@ def _train(config: Config, device: str) -> RunFolder:
 
 def _evaluate(run: RunFolder, device: str) -> None:
     from vqtool.cli.eval import evaluate
+    from vqtool.evaluation.weights import has_weights
 
-    evaluate([str(run.path)], split="test", device=device)
+    # FVD of a dozen clips would say little, and take longer than the training.
+    metrics = "psnr,ssim,lpips" if has_weights("lpips") else "psnr,ssim"
+    evaluate([str(run.path)], split="test", metrics=metrics, device=device)
 
 
 def _reconstruct(run: RunFolder, picture: Path, device: str) -> None:
