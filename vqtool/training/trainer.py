@@ -177,13 +177,14 @@ class Trainer:
 
     @torch.no_grad()
     def _collect_latents(self, num: int) -> Tensor:
-        """At least `num` latents (N, D) of the next batches."""
+        """At least `num` latents of the next batches, (N, D); of several processes, this one's part of them."""
         collected: list[Tensor] = []
         while sum(len(vectors) for vectors in collected) < num:
             with autocast(self.device, self.precision):
                 latents_NCHW = self.model.encode_latents(self.batches.next())
             collected.append(self.processes.concatenate(latents_NCHW.movedim(1, -1).flatten(0, -2)))
-        return torch.cat(collected)
+        # A part for each process, one after the other in the order that one process would have them.
+        return torch.cat(collected).chunk(self.processes.size)[self.processes.rank]
 
     def state(self) -> dict[str, Any]:
         """All that an exact resume needs: tensors, numbers, lists and dicts."""

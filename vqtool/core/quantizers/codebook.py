@@ -10,7 +10,7 @@ from vqtool.core.config import CodebookConfig
 from vqtool.core.quantizers.base import Choice, Quantizer, full_precision
 from vqtool.core.quantizers.kmeans import kmeans
 from vqtool.core.quantizers.lookup import nearest_code
-from vqtool.core.quantizers.ranks import rows_of_all_ranks, sum_over_ranks
+from vqtool.core.quantizers.ranks import num_ranks, rows_of_all_ranks, sum_over_ranks
 
 
 class CodebookQuantizer(Quantizer):
@@ -107,6 +107,6 @@ class CodebookQuantizer(Quantizer):
         et al. 2020, Jukebox, section 3.1).
         """
         dead_K = self.usage < self.config.revive_below / self.codebook_size
-        chosen = torch.randint(len(latents_ND), (self.codebook_size,), device=latents_ND.device)
-        self._replace_codes(dead_K, rows_of_all_ranks(latents_ND[chosen]))
+        chosen_K = torch.randint(len(latents_ND) * num_ranks(), (self.codebook_size,), device=latents_ND.device)
+        self._replace_codes(dead_K, rows_of_all_ranks(latents_ND, chosen_K))
         return dead_K.sum()

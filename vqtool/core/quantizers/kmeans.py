@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vqtool.core.quantizers.lookup import nearest_code
-from vqtool.core.quantizers.ranks import rows_of_all_ranks, sum_over_ranks
+from vqtool.core.quantizers.ranks import num_ranks, of_first_rank, rows_of_all_ranks, sum_over_ranks
 
 
 def kmeans(vectors_ND: Tensor, num_codes: int, iterations: int, unit_length: bool = False) -> Tensor:
@@ -35,8 +35,9 @@ def kmeans(vectors_ND: Tensor, num_codes: int, iterations: int, unit_length: boo
 
 def _draw(vectors_ND: Tensor, num: int) -> Tensor:
     """`num` random vectors, all different where there are enough."""
-    if len(vectors_ND) >= num:
-        return rows_of_all_ranks(vectors_ND[torch.randperm(len(vectors_ND), device=vectors_ND.device)[:num]])
-    chosen = vectors_ND[torch.randint(len(vectors_ND), (num,), device=vectors_ND.device)]
-    spread = vectors_ND.std() if vectors_ND.numel() > 1 else 0.0
-    return rows_of_all_ranks(chosen + 1e-3 * spread * torch.randn_like(chosen))
+    total, device = len(vectors_ND) * num_ranks(), vectors_ND.device
+    if total >= num:
+        return rows_of_all_ranks(vectors_ND, torch.randperm(total, device=device)[:num])
+    drawn_KD = rows_of_all_ranks(vectors_ND, torch.randint(total, (num,), device=device))
+    spread = drawn_KD.std() if drawn_KD.numel() > 1 else 0.0
+    return drawn_KD + 1e-3 * spread * of_first_rank(torch.randn_like(drawn_KD))

@@ -17,10 +17,22 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def rows_of_all_ranks(rows_KD: Tensor) -> Tensor:
-    """Row k of process k modulo their number, the same on every process: a random draw of each becomes one of all."""
+def of_first_rank(tensor: Tensor) -> Tensor:
+    """The tensor of the first process, in every process."""
     if num_ranks() == 1:
-        return rows_KD
-    owner_K1 = torch.arange(len(rows_KD), device=rows_KD.device)[:, None] % num_ranks()
+        return tensor
+    return sum_over_ranks(tensor.clone() if dist.get_rank() == 0 else torch.zeros_like(tensor))
+
+
+def rows_of_all_ranks(vectors_ND: Tensor, chosen_K: Tensor) -> Tensor:
+    """Rows (K, D) of the vectors of all processes, one after the other; the same on every process.
+
+    Every process has N vectors; `chosen_K` are in [0, N x processes), and those of the first process count. So a draw
+    from the vectors of all is that of one process which has them all.
+    """
+    if num_ranks() == 1:
+        return vectors_ND[chosen_K]
+    chosen_K = of_first_rank(chosen_K)
+    owner_K1 = (chosen_K // len(vectors_ND))[:, None]
     # where, not a product: another process's row may hold what is not finite.
-    return sum_over_ranks(torch.where(owner_K1 == dist.get_rank(), rows_KD, 0.0))
+    return sum_over_ranks(torch.where(owner_K1 == dist.get_rank(), vectors_ND[chosen_K % len(vectors_ND)], 0.0))
