@@ -160,6 +160,8 @@ def _advice(entry: WeightsEntry, folder: Path, origin: str | Path | None) -> str
     kept = kept_bytes(folder, entry.name)
     resume = f"\n{kept / 1e6:.1f} MB are kept: the same command goes on from there." if kept >= 100_000 else ""
     forms = "".join(f"\n  {form.pattern}: {form.description}" for form in entry.forms)
+    if entry.as_is:
+        forms += f"\n  {entry.as_is.name}: the authors' own file, used as it is"
     return (
         f"{resume}\nTo supply them by hand, where there is a network:\n"
         f"  vqtool fetch-weights {entry.name} --dir FOLDER\n"
