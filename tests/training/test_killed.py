@@ -88,7 +88,7 @@ def assert_equal(one: object, other: object) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL and a fork server are needed")
 def test_a_run_killed_again_and_again_ends_like_one_left_alone(tiniest: Tiniest, tmp_path: Path) -> None:
-    settings = ("train.steps=10", "train.accumulate=2", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5")
+    settings = ("train.steps=8", "train.accumulate=2", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5")
     alone, killed = (RunFolder(tmp_path / "runs" / name) for name in ("alone", "killed"))
     assert run_process(tiniest("run.name=alone", *settings), alone) == 0
 
@@ -98,7 +98,7 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(tiniest: Tiniest,
     while status != "finished":
         # A run of a dozen steps makes about 400 file operations; creating its folder is another test's subject.
         kill_at = int(rng.integers(1, 100)) if killed.exists() else 60
-        exit_code = run_process(config, killed, kill_at if num_kills < 8 else 0)
+        exit_code = run_process(config, killed, kill_at if num_kills < 6 else 0)
         assert exit_code in (0, -signal.SIGKILL)
         num_kills += exit_code != 0
         status = killed.read_status()["status"]

@@ -32,7 +32,7 @@ BINDINGS: list[BindingType] = [
     Binding("s", "request('stop')", "Stop"),
     Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
-    Binding("m", "request('evaluate')", "Measure"),
+    Binding("m", "request('evaluate')", "Measure", show=False),
     Binding("r", "runs", "Runs"),
 ]
 
@@ -81,6 +81,7 @@ HELP = (
             ("s", "stop after this step, with a checkpoint"),
             ("c", "write a checkpoint now"),
             ("v", "write a preview now"),
+            ("m", "evaluate now"),
         ),
     ),
 )
