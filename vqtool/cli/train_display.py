@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 import typer
@@ -27,7 +28,7 @@ def show(session: Session) -> int | None:
         last_scores: Evaluated | None = None
         for happening in session.happenings():
             if isinstance(happening, StepResult):
-                line.step(happening)
+                line.step(happening, _more(session.last_numbers, last_scores))
                 continue
             line.print(describe(happening))
             logging.getLogger("vqtool").info(describe(happening))
@@ -37,6 +38,16 @@ def show(session: Session) -> int | None:
                 ended = happening
     _say_what_next(session, ended, last_scores)
     return ended.signal
+
+
+def _more(numbers: Mapping[str, float], scores: Evaluated | None) -> str:
+    """What the live line says beside loss and speed, as far as it is known."""
+    parts = []
+    if numbers:
+        parts += [f"wait {numbers['speed/data_wait_fraction']:.0%}", f"codes {numbers['codebook/used']:.0f}"]
+    if scores is not None and "metric/psnr" in scores.numbers:
+        parts.append(f"{scores.split} {scores.numbers['metric/psnr']:.1f} dB")
+    return "  ".join(parts)
 
 
 def run_silently(session: Session) -> int | None:
@@ -83,7 +94,7 @@ class _LiveLine:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.fields[facts]}"), BarColumn(bar_width=20), TimeRemainingColumn())
+        columns = (TextColumn("{task.fields[facts]}"), BarColumn(bar_width=10), TimeRemainingColumn())
         console = Console(stderr=True, markup=False, highlight=False)
         self._bar = Progress(*columns, console=console, transient=True, disable=not self._terminal)
         self._task = self._bar.add_task("", total=self._total_steps, facts="starting")
@@ -93,7 +104,7 @@ class _LiveLine:
     def __exit__(self, *details: object) -> None:
         self._bar.stop()
 
-    def step(self, result: StepResult) -> None:
+    def step(self, result: StepResult, more: str) -> None:
         now = time.monotonic()
         if now - self._last_plain >= PLAIN_SECONDS:
             self._last_plain = now
@@ -103,7 +114,7 @@ class _LiveLine:
         if self._terminal and now - self._last_live >= LIVE_SECONDS:
             self._last_live = now
             loss, speed = float(result.losses["total"]), result.num_frames / result.seconds
-            facts = f"step {result.step}/{self._total_steps}  loss {loss:.4f}  {speed:.0f} frames/s"
+            facts = f"{result.step}/{self._total_steps}  loss {loss:.4f}  {speed:.0f} frames/s  {more}"
             self._bar.update(self._task, completed=result.step, facts=facts)
 
     def print(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,8 @@ class Session:
         self._trainer, self._evaluator = trainer, evaluator
         self._best = BestScores()
         self._num_revived = 0
+        self.last_numbers: Mapping[str, float] = {}
+        """What the last line of the train split says, by the names of metrics.jsonl."""
         self._alarms = AlarmWatch(trainer.model.quantize.codebook_size)
         self._preview_windows = next(iter(evaluator.windows.values()))
 
@@ -178,6 +180,7 @@ class Session:
         """A line in metrics.jsonl, and what is alarming about it."""
         numbers = log.step(result, self._trainer.usage, self._num_revived)
         self._num_revived = 0
+        self.last_numbers = numbers
         quantized = bool(self._trainer.model.quantize.is_initialised)
         for alarm in self._alarms.update(numbers, result.seconds, quantized):
             log.event("alarm", result.step, alarm=alarm.kind, evidence=alarm.evidence)
