@@ -21,7 +21,7 @@ from vqtool.core.config import Config, PreprocessConfig
 from vqtool.core.config_file import load_config
 from vqtool.core.device import choose_device, describe_device
 from vqtool.core.losses import TokenizerLoss
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokenizer, build_tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
 from vqtool.evaluation.weights import load_lpips
@@ -41,11 +41,11 @@ def batches_for(config: Config, store: FrameStore, device: torch.device) -> Batc
     return Batches(windows, config.train.batch_size, config.train.seed, device)
 
 
-def build(config: Config) -> tuple[VQVAE, TokenizerLoss]:
+def build(config: Config) -> tuple[Tokenizer, TokenizerLoss]:
     """The network, its codes placed at random, and the loss."""
     torch.manual_seed(0)
-    model = VQVAE(config.model)
-    model.quantize.initialise(torch.randn(model.quantize.num_initial_vectors, model.quantize.code_dim))
+    model = build_tokenizer(config.model)
+    model.quantizer.initialise(torch.randn(model.quantizer.num_initial_vectors, model.quantizer.code_dim))
     return model, TokenizerLoss(config.loss, load_lpips() if config.loss.perceptual_weight else None)
 
 

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 from vqtool.cli.app import app
 from vqtool.core.checkpoint import save_checkpoint
 from vqtool.core.config_file import load_config
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import build_tokenizer
 from vqtool.errors import DataError
 
 TINY = [
-    "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]", "model.latent_channels=8",
+    "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]",
     "model.quantizer.codebook_size=16", "model.quantizer.code_dim=4", "train.precision=fp32", "eval.clip_frames=4",
 ]  # fmt: skip
 
@@ -26,7 +26,7 @@ def checkpoints(small_store: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     for seed in (0, 1):
         torch.manual_seed(seed)
         folders.append(tmp_path_factory.mktemp("eval") / f"seed-{seed}")
-        save_checkpoint(folders[-1], VQVAE(config.model).state_dict(), config)
+        save_checkpoint(folders[-1], build_tokenizer(config.model).state_dict(), config)
     return folders
 
 

@@ -11,7 +11,7 @@ import torch
 from vqtool.core.checkpoint import load_model, load_state, save_checkpoint
 from vqtool.core.config import Config
 from vqtool.core.config_file import load_config
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import build_tokenizer
 from vqtool.errors import CheckpointError, VqtoolError
 
 CPU = torch.device("cpu")
@@ -19,20 +19,22 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def config() -> Config:
-    return load_config("tiny", ["model.channels=8", "model.latent_channels=8", "model.quantizer.codebook_size=16"])
+    return load_config("tiny", ["model.channels=8", "model.quantizer.codebook_size=16"])
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, config: Config) -> Path:
     torch.manual_seed(0)
     folder = tmp_path / "step-00000001"
-    save_checkpoint(folder, VQVAE(config.model).state_dict(), config, {"step": 1, "rng": torch.get_rng_state()})
+    save_checkpoint(
+        folder, build_tokenizer(config.model).state_dict(), config, {"step": 1, "rng": torch.get_rng_state()}
+    )
     return folder
 
 
 def test_weights_config_and_state_come_back_exactly(checkpoint: Path, config: Config) -> None:
     torch.manual_seed(0)
-    expected = VQVAE(config.model).state_dict()
+    expected = build_tokenizer(config.model).state_dict()
     model, loaded = load_model(checkpoint, CPU)
     assert loaded == config
     assert not model.training
@@ -44,21 +46,21 @@ def test_weights_config_and_state_come_back_exactly(checkpoint: Path, config: Co
 def test_an_existing_checkpoint_is_never_overwritten(checkpoint: Path, config: Config) -> None:
     before = (checkpoint / "model.safetensors").read_bytes()
     with pytest.raises(VqtoolError, match="exists already"):
-        save_checkpoint(checkpoint, VQVAE(config.model).state_dict(), config)
+        save_checkpoint(checkpoint, build_tokenizer(config.model).state_dict(), config)
     assert (checkpoint / "model.safetensors").read_bytes() == before
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, config: Config) -> None:
     unsaveable = {"socket": open(os.devnull)}  # noqa: SIM115, PTH123
     with pytest.raises((TypeError, pickle.PicklingError)):
-        save_checkpoint(tmp_path / "new", VQVAE(config.model).state_dict(), config, unsaveable)
+        save_checkpoint(tmp_path / "new", build_tokenizer(config.model).state_dict(), config, unsaveable)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("share_of_model", [0.5, 1.5])
 def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, config: Config, share_of_model: float) -> None:
     """A limit on the size of files, hit while the model or the larger training state is written."""
-    weights = VQVAE(config.model).state_dict()
+    weights = build_tokenizer(config.model).state_dict()
     num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     copies = {name: tensor.clone() for name, tensor in weights.items()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -72,7 +74,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, config: C
 
 
 def test_a_published_tokenizer_has_no_training_state(tmp_path: Path, config: Config) -> None:
-    save_checkpoint(tmp_path / "published", VQVAE(config.model).state_dict(), config)
+    save_checkpoint(tmp_path / "published", build_tokenizer(config.model).state_dict(), config)
     names = sorted(path.name for path in (tmp_path / "published").iterdir())
     assert names == ["checksums.json", "config.toml", "model.safetensors"]
     with pytest.raises(CheckpointError, match="published tokenizer"):

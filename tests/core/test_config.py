@@ -82,7 +82,7 @@ def test_the_three_original_configs_have_the_published_hyperparameters(name: str
     config = load_config(name)
     model, quantizer = config.model, config.model.quantizer
     assert (model.channels, model.channel_multipliers, model.num_res_blocks) == (128, (1, 1, 2, 2, 4), 2)
-    assert (model.attention_resolutions, model.latent_channels, model.grid_size) == ((16,), 256, 4)
+    assert (model.attention_resolutions, model.latent_channels, model.downsampling) == ((16,), 256, 16)
     assert (quantizer.codebook_size, quantizer.code_dim, quantizer.commitment_weight) == (1024, 192, 0.25)
     assert (config.optim.lr, config.optim.betas, config.train.accumulate) == (5e-4, (0.5, 0.9), 6)
     is_clip = name.startswith("3d")

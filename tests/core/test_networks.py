@@ -4,14 +4,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vqtool.core.config import Decoder3dConfig, ModelConfig
+from vqtool.core.config import ClassicConfig, Decoder3dConfig
 from vqtool.core.networks.blocks import Downsample, SelfAttention
 from vqtool.core.networks.decoder import Decoder
 from vqtool.core.networks.decoder3d import Decoder3d
 from vqtool.core.networks.encoder import Encoder
+from vqtool.core.networks.patch import PatchDecoder, PatchEncoder
 from vqtool.core.networks.temporal import TemporalConv, WindowAttention
 
-SMALL = ModelConfig(resolution=16, channels=8, channel_multipliers=(1, 2), num_res_blocks=1, attention_resolutions=(8,))
+SMALL = ClassicConfig(
+    resolution=16, channels=8, channel_multipliers=(1, 2), num_res_blocks=1, attention_resolutions=(8,)
+)
 
 
 def num_parameters(module: nn.Module) -> int:
@@ -20,14 +23,14 @@ def num_parameters(module: nn.Module) -> int:
 
 def test_encoder_and_decoder_have_the_published_sizes() -> None:
     with torch.device("meta"):
-        encoder, decoder = Encoder(ModelConfig()), Decoder(ModelConfig())
+        encoder, decoder = Encoder(ClassicConfig()), Decoder(ClassicConfig())
     assert round(num_parameters(encoder) / 1e6, 1) == 27.7
     assert round(num_parameters(decoder) / 1e6, 1) == 40.1
 
 
 def test_parameter_names_are_those_of_published_vqgans() -> None:
     with torch.device("meta"):
-        encoder, decoder = set(Encoder(ModelConfig()).state_dict()), set(Decoder(ModelConfig()).state_dict())
+        encoder, decoder = set(Encoder(ClassicConfig()).state_dict()), set(Decoder(ClassicConfig()).state_dict())
     block = {"down.0.block.0.norm1.weight", "mid.block_1.conv2.weight", "down.2.block.0.nin_shortcut.weight"}
     others = {"conv_in.weight", "down.0.downsample.conv.bias", "norm_out.bias", "conv_out.weight"}
     attention = {"down.2.attn.1.proj_out.weight", "mid.attn_1.q.weight"}
@@ -37,14 +40,12 @@ def test_parameter_names_are_those_of_published_vqgans() -> None:
     assert not any(name.startswith("up.0.upsample") for name in decoder)
 
 
-@pytest.mark.parametrize(("patch_size", "multipliers"), [(1, (1, 1, 2)), (2, (1, 2)), (4, (1,))])
-def test_any_split_of_the_downsampling_gives_the_same_grid(patch_size: int, multipliers: tuple[int, ...]) -> None:
-    config = ModelConfig(
-        resolution=16, channels=8, patch_size=patch_size, channel_multipliers=multipliers, latent_channels=6
-    )
-    latents = Encoder(config)(torch.randn(2, 3, 16, 16))
-    assert latents.shape == (2, 6, config.grid_size, config.grid_size) == (2, 6, 4, 4)
-    assert Decoder(config)(latents, 1).shape == (2, 3, 16, 16)
+@pytest.mark.parametrize(("patch_size", "widths"), [(1, (8, 8, 16)), (2, (8, 16)), (4, (8,))])
+def test_any_split_of_the_downsampling_gives_the_same_grid(patch_size: int, widths: tuple[int, ...]) -> None:
+    latents = PatchEncoder(3, patch_size, widths, 1, 6)(torch.randn(2, 3, 16, 24))
+    assert latents.shape == (2, 6, 4, 6)
+    torch.testing.assert_close(latents.mean(dim=1), torch.zeros(2, 4, 6), atol=1e-5, rtol=0)
+    assert PatchDecoder(6, patch_size, widths, 1, 3)(latents).shape == (2, 3, 16, 24)
 
 
 def test_self_attention_is_softmax_attention_over_positions() -> None:
@@ -159,6 +160,5 @@ def test_window_attention_sees_exactly_its_window(size: tuple[int, int, int], sh
 
 def test_a_patch_starts_flat() -> None:
     """Pixels of a patch start alike, or an untrained decoder paints a checkerboard that training has to undo."""
-    config = ModelConfig(resolution=16, channels=8, patch_size=4, channel_multipliers=(1,), latent_channels=6)
-    frames = Decoder(config)(torch.randn(2, 6, 4, 4), 1).unflatten(3, (4, 4)).unflatten(2, (4, 4))
+    frames = PatchDecoder(6, 4, (8,), 1, 3)(torch.randn(2, 6, 4, 4)).unflatten(3, (4, 4)).unflatten(2, (4, 4))
     torch.testing.assert_close(frames, frames[..., :1, :, :1].expand_as(frames))

@@ -8,12 +8,12 @@ import torch
 
 from vqtool.core.checkpoint import load_config_of, save_checkpoint
 from vqtool.core.config_file import load_config
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import build_tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.evaluation.report import Report, evaluate_checkpoints
 
 TINY = [
-    "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]", "model.latent_channels=8",
+    "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]",
     "model.quantizer.codebook_size=16", "model.quantizer.code_dim=4", "train.precision=fp32", "eval.clip_frames=4",
     "eval.batch_size=2",
 ]  # fmt: skip
@@ -32,7 +32,7 @@ def publish(small_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         config = load_config("tiny", [*TINY, f"data.store={small_store}", *overrides])
         torch.manual_seed(seed)
         folder = tmp_path_factory.mktemp("published") / f"seed-{seed}"
-        save_checkpoint(folder, VQVAE(config.model).state_dict(), config)
+        save_checkpoint(folder, build_tokenizer(config.model).state_dict(), config)
         return folder
 
     return make

@@ -8,7 +8,7 @@ import torch
 
 from vqtool.core.frames import to_model, to_uint8
 from vqtool.core.metrics import build_metrics
-from vqtool.core.vqvae import Reconstruction
+from vqtool.core.tokenizers import Reconstruction
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.evaluation.baselines import baselines_for, copy_previous, mean_frame

@@ -11,7 +11,7 @@ import torch
 from vqtool.core.distributed import Processes
 from vqtool.core.metrics import build_metrics
 from vqtool.core.metrics.psnr import Psnr
-from vqtool.core.vqvae import Reconstruction
+from vqtool.core.tokenizers import Reconstruction
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.errors import VqtoolError

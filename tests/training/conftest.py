@@ -9,7 +9,7 @@ from vqtool.core.config import Config
 from vqtool.core.config_file import load_config
 
 TINIEST = [
-    "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]", "model.latent_channels=8",
+    "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]",
     "model.quantizer.codebook_size=16", "model.quantizer.code_dim=4", "model.quantizer.warmup_steps=2",
     "train.batch_size=4", "train.precision=fp32", "train.log_every=1", "train.steps=8", "train.eval_every=4",
     "train.checkpoint_every=2", "train.preview_every=4", "train.preview_clips=2", "train.keep_last=2",

@@ -9,14 +9,14 @@ import torch
 from vqtool.core.config import Config
 from vqtool.core.config_file import load_config
 from vqtool.core.losses import TokenizerLoss
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import build_tokenizer
 from vqtool.training.estimate import Estimate, estimate_run, flops_per_frame
 
 
 def test_sizes_are_those_of_the_run(tiniest: Callable[..., Config], tmp_path: Path) -> None:
     config = tiniest("train.accumulate=3", "data.clip_frames=2")
     found = estimate_run(config, "cpu")
-    assert found.num_parameters == sum(parameter.numel() for parameter in VQVAE(config.model).parameters())
+    assert found.num_parameters == sum(parameter.numel() for parameter in build_tokenizer(config.model).parameters())
     assert found.frames_per_step == 4 * 3 * 2
     assert found.steps_per_epoch == pytest.approx(found.num_clips / 12)
     assert found.step_seconds > 0 and found.memory_bytes > 1e7
@@ -26,7 +26,7 @@ def test_sizes_are_those_of_the_run(tiniest: Callable[..., Config], tmp_path: Pa
 def test_the_original_network_takes_the_published_operations() -> None:
     config = load_config("baseline_2d")
     with torch.device("meta"):
-        model, loss = VQVAE(config.model), TokenizerLoss(config.loss, None)
+        model, loss = build_tokenizer(config.model), TokenizerLoss(config.loss, None)
         found = flops_per_frame(model, loss, torch.empty(2, 1, 3, 64, 64))
     assert found / 1e9 == pytest.approx(75.7, abs=0.05)
 

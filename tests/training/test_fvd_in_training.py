@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vqtool.core.config import Config, EvalConfig, LossConfig, ModelConfig
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.config import ClassicConfig, Config, EvalConfig, LossConfig
+from vqtool.core.tokenizers.classic import VQVAE
 from vqtool.data.store import FrameStore
 from vqtool.errors import ConfigError
 from vqtool.training.best import BestScores
@@ -34,7 +34,7 @@ def evaluator(store: Path, features: nn.Module, **settings: object) -> Evaluator
 def model() -> VQVAE:
     torch.manual_seed(0)
     settings = {"resolution": 32, "channels": 8, "channel_multipliers": [1, 2], "num_res_blocks": 1}
-    return VQVAE(ModelConfig.model_validate(settings | {"latent_channels": 8, "attention_resolutions": []}))
+    return VQVAE(ClassicConfig.model_validate(settings | {"latent_channels": 8, "attention_resolutions": []}))
 
 
 def test_real_clips_are_seen_once_and_the_score_is_repeatable(small_store: Path, model: VQVAE) -> None:

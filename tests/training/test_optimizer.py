@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from vqtool.core.config import ModelConfig, OptimConfig
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.config import ClassicConfig, OptimConfig
+from vqtool.core.tokenizers.classic import VQVAE
 from vqtool.training.optimizer import WeightAverage, learning_rate
 from vqtool.training.usage import RunningUsage
 
-SMALL = ModelConfig(resolution=16, channels=8, channel_multipliers=(1,), num_res_blocks=1, latent_channels=4)
+SMALL = ClassicConfig(resolution=16, channels=8, channel_multipliers=(1,), num_res_blocks=1, latent_channels=4)
 
 
 def test_the_rate_warms_up_and_falls_to_one_percent() -> None:

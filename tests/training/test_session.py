@@ -14,6 +14,7 @@ import torch
 
 from vqtool.core.checkpoint import load_model, load_state
 from vqtool.core.config import Config
+from vqtool.core.tokenizers import Tokens
 from vqtool.errors import CheckpointError, ConfigError, DataError, RunError, VqtoolError, WeightsError
 from vqtool.runs.checkpoints import find_checkpoint, list_checkpoints, pointed_step
 from vqtool.runs.control import send_request
@@ -81,7 +82,7 @@ def test_preview_tokens_decode_to_the_preview(tiniest: Tiniest) -> None:
     clip = read_preview(list_previews(run)[-1][1])[0]
     model, _ = load_model(find_checkpoint(str(run.path)), torch.device("cpu"))
     with torch.inference_mode():
-        frames = model.decode_tokens(torch.from_numpy(clip.tokens.astype(np.int64))[None])[0]
+        frames = model.decode(Tokens(torch.from_numpy(clip.tokens.astype(np.int64))[None]))[0]
     expected = ((frames.movedim(1, -1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
     assert np.array_equal(clip.reconstruction, expected)
 

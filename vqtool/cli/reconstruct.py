@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from vqtool.core.config import Config
-    from vqtool.core.vqvae import VQVAE
+    from vqtool.core.tokenizers import Tokenizer
     from vqtool.data.store import Split
     from vqtool.evaluation.reconstruct import Pair
 
@@ -71,7 +71,7 @@ def reconstruct(
 
 
 def _from_videos(
-    model: "VQVAE", videos: list[Path], precision: "torch.dtype", max_frames: int | None
+    model: "Tokenizer", videos: list[Path], precision: "torch.dtype", max_frames: int | None
 ) -> Iterator["Pair"]:
     from vqtool.evaluation.reconstruct import reconstruct_video
 
@@ -80,7 +80,7 @@ def _from_videos(
 
 
 def _from_store(
-    model: "VQVAE", config: "Config", data: Path | None, split: "Split", clips: int, precision: "torch.dtype"
+    model: "Tokenizer", config: "Config", data: Path | None, split: "Split", clips: int, precision: "torch.dtype"
 ) -> tuple[int, Iterator["Pair"]]:
     from vqtool.data.store import FrameStore
     from vqtool.data.windows import evaluation_windows

@@ -19,7 +19,7 @@ from vqtool.core.atomic import atomic_folder, explained_os_errors
 from vqtool.core.config import Config
 from vqtool.core.config_file import dump_config, load_config
 from vqtool.core.device import place
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokenizer, build_tokenizer
 from vqtool.errors import CheckpointError, ConfigError
 
 MODEL_FILE = "model.safetensors"
@@ -106,14 +106,14 @@ def load_config_of(folder: Path) -> Config:
         raise CheckpointError(f"the config of checkpoint {folder} cannot be used: {error}") from error
 
 
-def load_model(folder: Path, device: torch.device) -> tuple[VQVAE, Config]:
+def load_model(folder: Path, device: torch.device) -> tuple[Tokenizer, Config]:
     """The model of a checkpoint folder, in evaluation mode on `device`, and its config.
 
     Raises:
         CheckpointError: not a checkpoint, damaged, or its weights do not fit its config.
     """
     config = load_config_of(folder)
-    model = VQVAE(config.model)
+    model = build_tokenizer(config.model)
     try:
         model.load_state_dict(safetensors.torch.load_file(folder / MODEL_FILE))
     except (SafetensorError, OSError) as error:

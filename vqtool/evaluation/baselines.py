@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from vqtool.core.vqvae import Reconstruction
+from vqtool.core.tokenizers import Reconstruction
 from vqtool.evaluation.evaluate import Reconstruct
 
 

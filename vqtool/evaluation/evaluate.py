@@ -13,7 +13,7 @@ from vqtool.core.distributed import Processes
 from vqtool.core.frames import to_model
 from vqtool.core.metrics.base import Metric, to_8bit_grid
 from vqtool.core.metrics.codebook import CodebookUsage
-from vqtool.core.vqvae import VQVAE, Reconstruction
+from vqtool.core.tokenizers import Reconstruction, Tokenizer, Tokens
 from vqtool.data.windows import Windows
 from vqtool.errors import VqtoolError
 from vqtool.evaluation.tally import Tally
@@ -49,7 +49,7 @@ class Evaluation:
     usage: codebook usage over all tokens; None for a baseline, which has none.
     seconds: of the whole loop, with metrics and whatever else was measured beside; reconstruct_seconds: of the
     reconstructor alone, of the slowest process.
-    frame_psnr: dB (clips, T), infinite for identical frames, and tokens: int32 (clips, T, h, w), in the order of the
+    frame_psnr: dB (clips, T), infinite for identical frames, and tokens: int32, on the CPU, in the order of the
     clips; None where they were not asked for, and of a baseline.
     """
 
@@ -65,10 +65,10 @@ class Evaluation:
     seconds: float
     reconstruct_seconds: float
     frame_psnr: Tensor | None = None
-    tokens: Tensor | None = None
+    tokens: Tokens | None = None
 
 
-def model_reconstructor(model: VQVAE, precision: torch.dtype) -> Reconstruct:
+def model_reconstructor(model: Tokenizer, precision: torch.dtype) -> Reconstruct:
     """The model in evaluation mode as a reconstructor, under autocast to `precision`."""
     model.eval()
     device = next(model.parameters()).device
@@ -195,7 +195,7 @@ def _evaluation(contender: Contender, tally: Tally, windows: Windows, seconds: f
         seconds=seconds,
         reconstruct_seconds=tally.seconds,
         frame_psnr=torch.cat(tally.frame_psnr) if tally.frame_psnr else None,
-        tokens=torch.cat(tally.tokens) if tally.tokens else None,
+        tokens=Tokens.joined(tally.tokens) if tally.tokens else None,
     )
 
 

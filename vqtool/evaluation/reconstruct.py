@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vqtool.core.frames import to_model, to_uint8
 from vqtool.core.metrics import psnr
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokenizer
 from vqtool.data import Frames
 from vqtool.data.video import read_video
 from vqtool.data.windows import Windows
@@ -43,7 +43,7 @@ def psnr_by_frame(real: Frames, fake: Frames) -> Tensor:
 
 
 def reconstruct_windows(
-    model: VQVAE, windows: Windows, precision: torch.dtype, chosen: Sequence[int] | None = None
+    model: Tokenizer, windows: Windows, precision: torch.dtype, chosen: Sequence[int] | None = None
 ) -> Iterator[Pair]:
     """Each window of a store with its reconstruction, or those numbered `chosen`."""
     for index in range(len(windows)) if chosen is None else chosen:
@@ -51,19 +51,19 @@ def reconstruct_windows(
         yield Pair(window_name(windows, index), real, reconstruct_frames(model, real, precision), STORE_FPS)
 
 
-def reconstruct_video(model: VQVAE, path: Path, precision: torch.dtype, max_frames: int | None) -> Pair:
+def reconstruct_video(model: Tokenizer, path: Path, precision: torch.dtype, max_frames: int | None) -> Pair:
     """A video file, resized to the model's frames, with its reconstruction.
 
     Raises:
         DataError: not a video, or damaged.
     """
-    real, fps = read_video(path, model.config.resolution, max_frames)
+    real, fps = read_video(path, model.resolution, max_frames)
     return Pair(path.stem, real, reconstruct_frames(model, real, precision), fps)
 
 
 @torch.inference_mode()
 def reconstruct_frames(
-    model: VQVAE, frames: Frames, precision: torch.dtype, clip_frames: int = FRAMES_AT_ONCE
+    model: Tokenizer, frames: Frames, precision: torch.dtype, clip_frames: int = FRAMES_AT_ONCE
 ) -> Frames:
     """uint8 RGB (T, H, W, 3) -> its reconstruction; `clip_frames` at a time, so that any length fits in memory."""
     device = next(model.parameters()).device

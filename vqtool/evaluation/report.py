@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,8 @@ from vqtool.core.config import Config, EvalConfig, MetricName
 from vqtool.core.device import choose_precision
 from vqtool.core.distributed import Processes
 from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, Metric, build_metrics
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.metrics.codebook import code_lengths
+from vqtool.core.tokenizers import Tokenizer
 from vqtool.data.store import Clip, FrameStore, Split
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.errors import ConfigError
@@ -32,31 +32,35 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
-class Tokenizer:
-    """A checkpoint that was evaluated: its model, and the precision it ran in."""
+class Candidate:
+    """A checkpoint that was evaluated: its model, the precision it ran in, and the frames of a clip."""
 
     checkpoint: Path
-    model: VQVAE
+    model: Tokenizer
     precision: torch.dtype
+    clip_frames: int
 
     @property
-    def tokens_per_frame(self) -> int:
-        """Tokens of a frame, of all codes of a position."""
-        return self.model.config.grid_size**2 * self.model.quantize.codes_per_position
+    def tokens_per_frame(self) -> float:
+        """Tokens of a clip, of all codes of a position and of what its frames share, over its frames."""
+        return self.model.num_tokens(self.clip_frames) / self.clip_frames
 
     @property
     def bits_per_frame(self) -> float:
         """Bits of a frame's tokens at a fixed length: log2 K each, K the size of the codebook that a token is from."""
-        return self.model.config.grid_size**2 * self.model.quantize.bits_per_position
+        return self.model.bits(self.clip_frames) / self.clip_frames
 
     def entropy_bits_per_frame(self, usage: CodebookUsage) -> float:
         """Bits of a frame's tokens by their empirical entropy: which codebook a token is from is known, and free."""
-        return self.tokens_per_frame * (usage.entropy_bits - math.log2(self.model.quantize.codes_per_position))
+        counts_K = usage.counts.double()
+        used_K = counts_K > 0
+        lengths_K = code_lengths(counts_K, self.model.codebook_sizes)
+        return self.tokens_per_frame * float((counts_K * lengths_K)[used_K].sum() / counts_K.sum())
 
     def to_json(self, usage: CodebookUsage) -> dict[str, Any]:
         """What it costs, with how it used its codebook."""
         entropy_bits_per_frame = self.entropy_bits_per_frame(usage)
-        pixels = self.model.config.resolution**2
+        pixels = self.model.resolution**2
         return {
             "checkpoint": str(self.checkpoint),
             "tokens_per_frame": self.tokens_per_frame,
@@ -80,7 +84,7 @@ class Report:
     store: Path
     split: str
     windows: Windows
-    tokenizers: dict[str, Tokenizer]
+    tokenizers: dict[str, Candidate]
     rows: dict[str, Evaluation]
 
     @cached_property
@@ -163,7 +167,7 @@ def evaluate_checkpoints(
             name,
             model_reconstructor(tokenizer.model, tokenizer.precision),
             _own(built),
-            tokenizer.model.quantize.codebook_size,
+            tokenizer.model.codebook_size,
         )
         for name, tokenizer in tokenizers.items()
     ]
@@ -201,12 +205,12 @@ def common_store(checkpoints: Sequence[tuple[Path, Config]]) -> Path:
     return store
 
 
-def check_resolution(model: VQVAE, store: FrameStore, name: str = "the checkpoint") -> None:
+def check_resolution(model: Tokenizer, store: FrameStore, name: str = "the checkpoint") -> None:
     """Raises ConfigError where the model's frames are not the store's."""
-    if store.info.size != model.config.resolution:
+    if store.info.size != model.resolution:
         raise ConfigError(
             f"the store {store.path} has frames of {store.info.size} pixels, the model of {name} takes "
-            f"{model.config.resolution}: preprocess again with --size {model.config.resolution}"
+            f"{model.resolution}: preprocess again with --size {model.resolution}"
         )
 
 
@@ -220,10 +224,10 @@ def _check_one_resolution(checkpoints: Sequence[tuple[Path, Config]]) -> None:
             )
 
 
-def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.device) -> Tokenizer:
+def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.device) -> Candidate:
     model, _ = load_model(checkpoint, device)
     check_resolution(model, store, str(checkpoint))
-    return Tokenizer(checkpoint, model, choose_precision(config.train.precision, device))
+    return Candidate(checkpoint, model, choose_precision(config.train.precision, device), config.eval.clip_frames)
 
 
 def _own(metrics: Sequence[Metric]) -> list[Metric]:

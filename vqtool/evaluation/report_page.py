@@ -89,12 +89,12 @@ def _differences(report: Report) -> list[str]:
 def _costs(report: Report) -> str:
     rows = []
     for name, tokenizer in report.tokenizers.items():
-        usage, pixels = report.usage(name), tokenizer.model.config.resolution**2
+        usage, pixels = report.usage(name), tokenizer.model.resolution**2
         entropy_bits = tokenizer.entropy_bits_per_frame(usage)
         rows.append(
             [
                 name,
-                str(tokenizer.tokens_per_frame),
+                f"{tokenizer.tokens_per_frame:.4g}",
                 f"{tokenizer.bits_per_frame:.0f}",
                 f"{tokenizer.bits_per_frame / pixels:.4f}",
                 f"{entropy_bits:.1f}",

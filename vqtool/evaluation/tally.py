@@ -13,14 +13,14 @@ from vqtool.core.losses.reconstruction import l1
 from vqtool.core.metrics.base import State
 from vqtool.core.metrics.codebook import CodebookUsage
 from vqtool.core.metrics.psnr import psnr
-from vqtool.core.vqvae import Reconstruction
+from vqtool.core.tokenizers import Reconstruction, Tokens
 
 
 class Tally:
     """Scores, losses and tokens of the clips so far, in their order.
 
     loss_sums: a sum over clips a batch, by name. seconds: spent in the reconstructor. states: of the metrics, filled by
-    who owns them. frame_psnr (B, T) and tokens (B, T, h, w): a tensor a batch, where details are kept.
+    who owns them. frame_psnr (B, T) and tokens: a batch each, where details are kept.
     """
 
     def __init__(self, codebook_size: int = 0, keep_details: bool = False) -> None:
@@ -30,7 +30,7 @@ class Tally:
         self.seconds = 0.0
         self.states: dict[str, State] = {}
         self.frame_psnr: list[Tensor] = []
-        self.tokens: list[Tensor] = []
+        self.tokens: list[Tokens] = []
         self._keep_details = keep_details
 
     @classmethod
@@ -67,10 +67,10 @@ class Tally:
         losses = {"pixel": l1(real_BTCHW, result.frames_BTCHW), "quantizer": result.quantizer_loss}
         for name, value in (losses | result.quantizer_parts).items():
             self.loss_sums[name].append(float(value) * num_clips)
-        if self.usage is not None and result.tokens_BTHW is not None:
-            self.usage.update(result.tokens_BTHW)
+        if self.usage is not None and result.tokens is not None:
+            self.usage.update(result.tokens.of_clips())
             if self._keep_details:
-                self.tokens.append(result.tokens_BTHW.int().cpu())
+                self.tokens.append(result.tokens.stored())
         if self._keep_details:
             frame_psnr = psnr(real_grid.flatten(0, 1), fake_grid.flatten(0, 1))
             self.frame_psnr.append(frame_psnr.view(num_clips, num_frames).cpu())

@@ -74,9 +74,9 @@ def cost_lines(report: Report, name: str) -> list[str]:
     """Tokens, bits and use of the codebook of a checkpoint, in lines of less than 80 characters."""
     usage, tokenizer = report.usage(name), report.tokenizers[name]
     entropy_bits = tokenizer.entropy_bits_per_frame(usage)
-    pixels = tokenizer.model.config.resolution**2
+    pixels = tokenizer.model.resolution**2
     return [
-        f"{tokenizer.tokens_per_frame} tokens a frame: {tokenizer.bits_per_frame:.0f} bits "
+        f"{tokenizer.tokens_per_frame:.4g} tokens a frame: {tokenizer.bits_per_frame:.0f} bits "
         f"({tokenizer.bits_per_frame / pixels:.4f} bits a pixel), {entropy_bits:.1f} bits of entropy "
         f"({entropy_bits / pixels:.4f})",
         f"{usage.used} of {usage.codebook_size} codes used, {usage.dead} dead, perplexity {usage.perplexity:.0f}",

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from vqtool.core.atomic import explained_os_errors, write_atomic
+from vqtool.core.metrics.codebook import code_lengths
 from vqtool.data import Frames
 from vqtool.errors import DataError
 from vqtool.evaluation.report import Report
@@ -74,10 +74,8 @@ def _entropy_bits(report: Report, name: str) -> list[float]:
     """The ideal code length of each clip's tokens under the frequencies of the split, bits."""
     tokens = report.rows[name].tokens
     assert tokens is not None
-    counts = report.usage(name).counts.double()
-    # Which of a position's codebooks a token is from is known. Codes that were never used have no length: none asks.
-    lengths_K = -(counts / counts.sum()).log2() - math.log2(report.tokenizers[name].model.quantize.codes_per_position)
-    bits: list[float] = lengths_K[tokens.long()].flatten(1).sum(dim=1).tolist()
+    lengths_K = code_lengths(report.usage(name).counts, report.tokenizers[name].model.codebook_sizes)
+    bits: list[float] = lengths_K[tokens.of_clips().long()].sum(dim=1).tolist()
     return bits
 
 

@@ -1,7 +1,8 @@
 """Previews: for a few fixed clips and every step they were kept at, input and reconstruction as a picture, and tokens.
 
 A preview folder `previews/step-00000100/` holds `clip-00.png` (two rows: input above, reconstruction below; one column
-a frame; no gaps), `clip-00.tokens.npy` (unsigned integers (T, h, w)) and, written last, `preview.json`.
+a frame; no gaps), `clip-00.tokens.npy` (unsigned integers (T, h, w)), for clips with
+a context `clip-00.context.npy` (S, h, w), and, written last, `preview.json`.
 """
 
 import json
@@ -28,13 +29,17 @@ _DAMAGED_PNG = (SyntaxError, Image.DecompressionBombError)
 
 @dataclass(frozen=True)
 class PreviewClip:
-    """One clip of a preview: its name, frames uint8 RGB (T, H, W, 3), tokens (T, h, w) and PSNR a frame in dB."""
+    """One clip of a preview: its name, frames uint8 RGB (T, H, W, 3), tokens (T, h, w) and PSNR a frame in dB.
+
+    context_tokens: those that the frames of each segment share, (S, h, w); None where every frame stands alone.
+    """
 
     name: str
     real: Frames
     reconstruction: Frames
     tokens: NDArray[np.integer]
     psnr_db: tuple[float | None, ...]
+    context_tokens: NDArray[np.integer] | None = None
 
 
 def write_preview(run: RunFolder, step: int, clips: Sequence[PreviewClip]) -> Path:
@@ -48,6 +53,8 @@ def write_preview(run: RunFolder, step: int, clips: Sequence[PreviewClip]) -> Pa
             stem = f"clip-{number:02d}"
             Image.fromarray(_strip(clip)).save(folder / f"{stem}.png")
             np.save(folder / f"{stem}.tokens.npy", clip.tokens)
+            if clip.context_tokens is not None:
+                np.save(folder / f"{stem}.context.npy", clip.context_tokens)
             frames, height, width, _ = clip.real.shape
             index.append(
                 {"stem": stem, "clip": clip.name, "frames": frames, "height": height, "width": width}
@@ -97,7 +104,15 @@ def _read_clip(folder: Path, entry: dict[str, object]) -> PreviewClip:
     rows = picture.reshape(2, height, frames, width, 3).transpose(0, 2, 1, 3, 4)
     psnr = entry["psnr_db"]
     values = tuple(None if value is None else float(value) for value in psnr) if isinstance(psnr, list) else ()
-    return PreviewClip(str(entry["clip"]), rows[0], rows[1], read_array(folder / f"{stem}.tokens.npy"), values)
+    context = folder / f"{stem}.context.npy"
+    return PreviewClip(
+        name=str(entry["clip"]),
+        real=rows[0],
+        reconstruction=rows[1],
+        tokens=read_array(folder / f"{stem}.tokens.npy"),
+        psnr_db=values,
+        context_tokens=read_array(context) if context.is_file() else None,
+    )
 
 
 def read_array(path: Path) -> NDArray[np.integer]:

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vqtool.core.config import Config
 from vqtool.core.device import choose_device, describe_device
 from vqtool.core.losses import TokenizerLoss
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokenizer
 from vqtool.training.start import build
 
 TIMED_STEPS = 3
@@ -84,7 +84,7 @@ def estimate_run(config: Config, device_name: str) -> Estimate:
     )
 
 
-def flops_per_frame(model: VQVAE, loss: TokenizerLoss, frames_BTCHW: Tensor) -> float:
+def flops_per_frame(model: Tokenizer, loss: TokenizerLoss, frames_BTCHW: Tensor) -> float:
     """Floating-point operations of forward and backward through network and loss, as torch counts them."""
     with FlopCounterMode(display=False) as counter:
         torch.autograd.backward(loss(frames_BTCHW, model(frames_BTCHW, False)).total)

@@ -8,7 +8,7 @@ import torch
 from vqtool.core.config import EvalConfig, LossConfig
 from vqtool.core.distributed import Processes
 from vqtool.core.metrics import Networks, build_metrics
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.errors import ConfigError
@@ -56,11 +56,11 @@ class Evaluator:
         self._precision = precision
         self._processes = processes
 
-    def __call__(self, model: VQVAE, step: int, split: str, advance: Advance | None = None) -> Evaluated:
+    def __call__(self, model: Tokenizer, step: int, split: str, advance: Advance | None = None) -> Evaluated:
         """Score `model` on one split."""
         reconstruct = model_reconstructor(model, self._precision)
         (evaluation,) = evaluate_all(
-            [Contender("model", reconstruct, self.metrics, model.quantize.codebook_size)],
+            [Contender("model", reconstruct, self.metrics, model.codebook_size)],
             self.windows[split],
             next(model.parameters()).device,
             self._batch_size,

@@ -7,13 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from vqtool.core.config import OptimConfig
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokenizer
 
 
 def build_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW over all parameters, fused where torch has it (Loshchilov and Hutter 2019)."""
+    """AdamW over the parameters that have a gradient, fused where torch has it (Loshchilov and Hutter 2019)."""
     return torch.optim.AdamW(
-        model.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=config.lr,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=True,
     )
 
 
@@ -36,12 +40,12 @@ class WeightAverage:
     that the average does not remember the initial weights (after tf.train.ExponentialMovingAverage, `num_updates`).
     """
 
-    def __init__(self, model: VQVAE, decay: float) -> None:
+    def __init__(self, model: Tokenizer, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, model: VQVAE, step: int) -> None:
+    def update(self, model: Tokenizer, step: int) -> None:
         """Take in the weights after optimiser step `step` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages: list[Tensor] = list(self.model.parameters())

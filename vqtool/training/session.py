@@ -79,7 +79,7 @@ class Session:
         self._num_revived = 0
         self.last_numbers: Mapping[str, float] = {}
         """What the last line of the train split says, by the names of metrics.jsonl."""
-        self._alarms = AlarmWatch(trainer.model.quantize.codebook_size)
+        self._alarms = AlarmWatch(trainer.model.codebook_size)
         self._preview_windows = next(iter(evaluator.windows.values()))
 
     @property
@@ -181,7 +181,7 @@ class Session:
         numbers = log.step(result, self._trainer.usage, self._num_revived)
         self._num_revived = 0
         self.last_numbers = numbers
-        quantized = bool(self._trainer.model.quantize.is_initialised)
+        quantized = bool(self._trainer.model.quantizer.is_initialised)
         for alarm in self._alarms.update(numbers, result.seconds, quantized):
             log.event("alarm", result.step, alarm=alarm.kind, evidence=alarm.evidence)
             yield Raised(result.step, alarm)

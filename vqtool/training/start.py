@@ -16,7 +16,7 @@ from vqtool.core.distributed import Processes
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.metrics import Networks
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import build_tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
 from vqtool.errors import ConfigError, RunError
@@ -126,7 +126,7 @@ def build(config: Config, device: torch.device, processes: Processes = ALONE) ->
     networks = load_networks(config.eval.metrics, device)
     lpips = _perceptual(config.loss, networks)
     torch.manual_seed(config.train.seed)
-    model = VQVAE(config.model)
+    model = build_tokenizer(config.model)
     loss = TokenizerLoss(config.loss, lpips)
     batches = Batches(windows, config.train.batch_size, config.train.seed, device, config.data.augment, processes)
     precision = choose_precision(config.train.precision, device)

@@ -12,10 +12,11 @@ from vqtool.core.config import OptimConfig, TrainConfig
 from vqtool.core.device import autocast, choose_precision, place
 from vqtool.core.distributed import Processes
 from vqtool.core.losses import TokenizerLoss
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokenizer
 from vqtool.errors import CheckpointError, VqtoolError
 from vqtool.training.batches import Batches
 from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_rate
+from vqtool.training.stages import StagePlan
 from vqtool.training.usage import RunningUsage
 
 MAX_SKIPPED_IN_A_ROW = 20
@@ -34,12 +35,14 @@ class NonFiniteError(VqtoolError):
 class StepResult:
     """What one optimiser step gives; tensors stay on the device until somebody logs them.
 
-    step: number of optimiser steps done. losses: unweighted parts and `total`, means over the accumulated batches.
+    step: number of optimiser steps done. stage: name of the stage that it belongs to. losses: unweighted parts and
+    `total`, means over the accumulated batches.
     grad_norm: before clipping. skipped: the gradient was not finite and nothing changed. seconds: wall time of the
     step, of which data_seconds were spent on getting frames.
     """
 
     step: int
+    stage: str
     losses: dict[str, Tensor]
     grad_norm: float
     lr: float
@@ -55,7 +58,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: VQVAE,
+        model: Tokenizer,
         loss: TokenizerLoss,
         batches: Batches,
         optim: OptimConfig,
@@ -65,24 +68,30 @@ class Trainer:
         self.processes = processes
         self.device = batches.device
         self.model = place(model, self.device).train()
+        self.plan = StagePlan(model.stages)
+        self.model.enter_stage(0)
         self.loss = loss.to(self.device)
         self.batches = batches
         self.precision = choose_precision(train.precision, self.device)
         self.optimizer = build_optimizer(self.model, optim)
         self.average = WeightAverage(self.model, optim.ema_decay)
-        self.usage = RunningUsage(self.model.quantize.codebook_size, self.device, processes)
+        self.usage = RunningUsage(self.model.codebook_size, self.device, processes)
         self.step = 0
+        self.stage_step = 0
         self.seconds = 0.0
         self._optim, self._train = optim, train
         self._skipped_in_a_row = 0
-        # A short run must not end before it ever quantized.
-        self._warmup_steps = min(self.model.quantize.warmup_steps, train.steps // 10)
 
     @property
     def share_done(self) -> float:
         """How much of the run is over, in [0, 1]: of its steps or of its wall budget, whichever is further."""
         budget = self._train.max_seconds
         return min(1.0, max(self.step / self._train.steps, self.seconds / budget if budget else 0.0))
+
+    @property
+    def stage_progress(self) -> float:
+        """How much of the present stage is over, in [0, 1]."""
+        return self.plan.progress(self.model.stage, self.share_done)
 
     def train_step(self) -> StepResult:
         """One optimiser step over `accumulate` batches.
@@ -91,7 +100,9 @@ class Trainer:
             NonFiniteError: the gradient was not finite many steps in a row, or the latents that codes start from.
         """
         started = time.monotonic()
-        lr = learning_rate(self._optim, self.step, self.share_done)
+        if self.plan.due(self.share_done) > self.model.stage:
+            self._enter_next_stage()
+        lr = learning_rate(self._optim, self.stage_step, self.stage_progress)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         quantized = self._codebook_is_ready()
@@ -106,11 +117,13 @@ class Trainer:
         skipped = not math.isfinite(grad_norm)
         self._update(skipped)
         self.step += 1
+        self.stage_step += 1
         # The schedule follows the clock, so all processes must have the same one.
         (seconds,) = self.processes.largest([time.monotonic() - started])
         self.seconds += seconds
         return StepResult(
             step=self.step,
+            stage=self.plan.stages[self.model.stage].name,
             losses=dict(zip(names, losses, strict=True)),
             grad_norm=grad_norm,
             lr=lr,
@@ -130,9 +143,19 @@ class Trainer:
             result = self.model(frames_BTCHW, quantized)
             loss = self.loss(frames_BTCHW, result)
         torch.autograd.backward(loss.total / self._train.accumulate)
-        if result.tokens_BTHW is not None:
-            self.usage.update(result.tokens_BTHW, self.step)
-        return loss.parts, result.num_revived, frames_BTCHW.shape[0] * frames_BTCHW.shape[1], data_seconds
+        if result.tokens is not None:
+            self.usage.update(result.tokens.of_clips(), self.step)
+        return loss.parts, result.num_revived, result.frames_BTCHW.shape[:2].numel(), data_seconds
+
+    def _enter_next_stage(self) -> None:
+        """Go on from the averaged weights, with a new optimiser for what the next stage trains."""
+        self.model.load_state_dict(self.average.model.state_dict())
+        self._enter_stage(self.model.stage + 1)
+        self.stage_step = 0
+
+    def _enter_stage(self, number: int) -> None:
+        self.model.enter_stage(number)
+        self.optimizer = build_optimizer(self.model, self._optim)
 
     def _average_gradients(self) -> None:
         """The mean over the processes, of which each has the gradient of its slice of the batch."""
@@ -148,7 +171,7 @@ class Trainer:
         """Apply the gradient, unless it is to be skipped because it is not finite."""
         if not skip:
             self.optimizer.step()
-            self.average.update(self.model, self.step)
+            self.average.update(self.model, self.stage_step)
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if skip else 0
         self.optimizer.zero_grad(set_to_none=True)
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
@@ -165,8 +188,10 @@ class Trainer:
 
     def _codebook_is_ready(self) -> bool:
         """Place the codes among latents once the warm-up is over; whether to quantize."""
-        quantizer = self.model.quantize
-        warmed_up = self.step >= self._warmup_steps or self.share_done >= 0.1
+        quantizer = self.model.quantizer
+        # A short stage must not end before it ever quantized.
+        stage_steps = int(self._train.steps * self.plan.share(self.model.stage))
+        warmed_up = self.stage_step >= min(quantizer.warmup_steps, stage_steps // 10) or self.stage_progress >= 0.1
         if not quantizer.is_initialised and warmed_up:
             latents_ND = self._collect_latents(quantizer.num_initial_vectors)
             if not latents_ND.isfinite().all():
@@ -190,6 +215,8 @@ class Trainer:
         """All that an exact resume needs: tensors, numbers, lists and dicts."""
         return {
             "step": self.step,
+            "stage": self.model.stage,
+            "stage_step": self.stage_step,
             "seconds": self.seconds,
             "skipped_in_a_row": self._skipped_in_a_row,
             "model": self.model.state_dict(),
@@ -210,10 +237,12 @@ class Trainer:
         try:
             self.model.load_state_dict(state["model"])
             self.average.model.load_state_dict(state["average"])
+            self._enter_stage(state["stage"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.batches.restore(state["batches"])
             self.usage.restore(state["usage"])
             self.step, self.seconds = state["step"], state["seconds"]
+            self.stage_step = state["stage_step"]
             self._skipped_in_a_row = state["skipped_in_a_row"]
             torch.set_rng_state(state["torch_rng"])
             if self.device.type == "cuda" and state["cuda_rng"] is not None:

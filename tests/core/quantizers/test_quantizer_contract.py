@@ -8,12 +8,12 @@ import torch
 from quantizer_configs import CONFIGS, kinds_of
 from torch import Tensor
 
-from vqtool.core.config import Config, LossConfig, ModelConfig, QuantizerConfig
+from vqtool.core.config import ClassicConfig, Config, LossConfig, QuantizerConfig
 from vqtool.core.config_file import dump_config, load_config
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.metrics.codebook import CodebookUsage
 from vqtool.core.quantizers import Quantizer, build_quantizer
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers.classic import VQVAE
 
 
 def latents(quantizer: Quantizer, num: int = 6) -> Tensor:
@@ -159,7 +159,7 @@ def test_tokens_of_no_code_are_refused(quantizer: Quantizer) -> None:
 
 
 def test_a_tokenizer_with_it_trains_and_decodes_its_tokens(quantizer: Quantizer) -> None:
-    config = ModelConfig(
+    config = ClassicConfig(
         resolution=8, channels=8, channel_multipliers=(1, 2), num_res_blocks=1, attention_resolutions=(),
         latent_channels=8, quantizer=quantizer.config,
     )  # fmt: skip
@@ -171,9 +171,9 @@ def test_a_tokenizer_with_it_trains_and_decodes_its_tokens(quantizer: Quantizer)
         loss(frames, model.train()(frames, quantized)).total.backward()
         assert all(p.grad is not None and p.grad.any() for p in model.encoder.conv_in.parameters())
     result = model.eval()(frames)
-    assert result.tokens_BTHW is not None
-    assert torch.equal(model.encode(frames), result.tokens_BTHW)
-    assert torch.equal(model.decode_tokens(result.tokens_BTHW), result.frames_BTCHW)
+    assert result.tokens is not None
+    assert torch.equal(model.encode(frames).frames_BTHW, result.tokens.frames_BTHW)
+    assert torch.equal(model.decode(result.tokens), result.frames_BTCHW)
 
 
 @pytest.mark.parametrize("kind", kinds_of(QuantizerConfig), ids=lambda kind: kind.model_fields["kind"].default)
@@ -186,6 +186,6 @@ def test_the_defaults_of_each_kind_can_be_built_by_name(kind: type) -> None:
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_a_config_file_holds_every_setting(config: QuantizerConfig, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("config") / "a.toml"
-    whole = Config(model=ModelConfig(quantizer=config))
+    whole = Config(model=ClassicConfig(quantizer=config))
     path.write_text(dump_config(whole))
     assert load_config(str(path)) == whole

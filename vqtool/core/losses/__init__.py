@@ -8,7 +8,7 @@ from vqtool.core.config import LossConfig
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses.perceptual import PerceptualLoss
 from vqtool.core.losses.reconstruction import l1
-from vqtool.core.vqvae import Reconstruction
+from vqtool.core.tokenizers import Reconstruction
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,13 @@ class TokenizerLoss(nn.Module):
         self.perceptual = PerceptualLoss(lpips) if lpips is not None else None
 
     def forward(self, frames_BTCHW: Tensor, result: Reconstruction) -> Loss:
-        """The loss of a reconstruction of `frames_BTCHW`, both in [-1, 1]."""
-        pixel = l1(frames_BTCHW, result.frames_BTCHW)
+        """The loss of a reconstruction of `frames_BTCHW`, or of the target it names, both in [-1, 1]."""
+        target_BTCHW = frames_BTCHW if result.target_BTCHW is None else result.target_BTCHW
+        pixel = l1(target_BTCHW, result.frames_BTCHW)
         total = self.config.pixel_weight * pixel + self.config.codebook_weight * result.quantizer_loss
         parts = {"pixel": pixel.detach(), **result.quantizer_parts}
         if self.perceptual is not None:
-            perceptual = self.perceptual(frames_BTCHW, result.frames_BTCHW)
+            perceptual = self.perceptual(target_BTCHW, result.frames_BTCHW)
             total = total + self.config.perceptual_weight * perceptual
             parts["perceptual"] = perceptual.detach()
         return Loss(total, {"total": total.detach(), **parts})

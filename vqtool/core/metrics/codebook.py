@@ -1,6 +1,6 @@
 """How much of a codebook is used, over everything since the last reset rather than a batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -62,3 +62,12 @@ class CodebookUsage:
     def perplexity(self) -> float:
         """2 ** entropy: the codebook size at which evenly used codes would carry as much; between 1 and K."""
         return float(2**self.entropy_bits)
+
+
+def code_lengths(counts_K: Tensor, codebook_sizes: Sequence[int]) -> Tensor:
+    """The ideal length of each code (K,), bits, under the frequencies of its own codebook; infinite for unused codes.
+
+    Which of several codebooks a token is from is known from its place, and costs nothing.
+    """
+    parts = torch.split(counts_K.double(), list(codebook_sizes))
+    return torch.cat([-(counts / counts.sum()).log2() for counts in parts])

@@ -1,10 +1,9 @@
 """The frame decoder: latents to RGB frames, each frame by itself (Esser et al. 2021)."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vqtool.core.config import ModelConfig
+from vqtool.core.config import ClassicConfig
 from vqtool.core.networks.blocks import Level, Middle, Upsample, group_norm
 
 
@@ -19,7 +18,7 @@ class DecoderLevel(Level):
 class Decoder(nn.Module):
     """Latents (N, latent_channels, R / f, R / f) -> frames (N, 3, R, R), about [-1, 1] (not clamped)."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ClassicConfig) -> None:
         super().__init__()
         widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
         self.conv_in = nn.Conv2d(config.latent_channels, widths[-1], 3, padding=1)
@@ -32,9 +31,7 @@ class Decoder(nn.Module):
             previous = widths[level]
         self.up = nn.ModuleList(reversed(levels))
         self.norm_out = group_norm(previous)
-        self.conv_out = nn.Conv2d(previous, 3 * config.patch_size**2, 3, padding=1)
-        self.unfold = nn.PixelShuffle(config.patch_size)
-        _start_without_checkerboard(self.conv_out, config.patch_size)
+        self.conv_out = nn.Conv2d(previous, 3, 3, padding=1)
 
     def forward(self, latents_NCHW: Tensor, num_frames: int) -> Tensor:
         """Latents of clips of `num_frames` frames, folded into N = B x T, -> frames."""
@@ -43,7 +40,7 @@ class Decoder(nn.Module):
             level = self.up[number]
             assert isinstance(level, DecoderLevel)
             h_NCHW = level.upsample(self.after_level(number, level(h_NCHW), num_frames))
-        frames_NCHW: Tensor = self.unfold(self.conv_out(F.silu(self.norm_out(h_NCHW))))
+        frames_NCHW: Tensor = self.conv_out(F.silu(self.norm_out(h_NCHW)))
         return frames_NCHW
 
     def after_middle(self, h_NCHW: Tensor, num_frames: int) -> Tensor:
@@ -53,12 +50,3 @@ class Decoder(nn.Module):
     def after_level(self, number: int, h_NCHW: Tensor, num_frames: int) -> Tensor:
         """Where a clip decoder mixes the frames of a clip at level `number`; here nothing."""
         return h_NCHW
-
-
-@torch.no_grad()
-def _start_without_checkerboard(conv: nn.Conv2d, patch_size: int) -> None:
-    """Give all pixels of a patch the same filter to start from (Aitken et al. 2017, section 2.2)."""
-    same_for_patch = conv.weight[:: patch_size**2].repeat_interleave(patch_size**2, dim=0)
-    conv.weight.copy_(same_for_patch)
-    assert conv.bias is not None
-    conv.bias.copy_(conv.bias[:: patch_size**2].repeat_interleave(patch_size**2))

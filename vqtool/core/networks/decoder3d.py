@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from vqtool.core.config import Decoder3dConfig, ModelConfig
+from vqtool.core.config import ClassicConfig, Decoder3dConfig
 from vqtool.core.networks.decoder import Decoder
 from vqtool.core.networks.temporal import TemporalConv, WindowAttention
 
@@ -30,7 +30,7 @@ class Decoder3d(Decoder):
     `Decoder` fit: the temporal blocks start as the identity.
     """
 
-    def __init__(self, config: ModelConfig, decoder: Decoder3dConfig) -> None:
+    def __init__(self, config: ClassicConfig, decoder: Decoder3dConfig) -> None:
         super().__init__(config)
         widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
         self.temporal_mid = TemporalBlock(widths[-1], decoder, attention=True, shifted=False)

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vqtool.core.config import ModelConfig
+from vqtool.core.config import ClassicConfig
 from vqtool.core.networks.blocks import Downsample, Level, Middle, group_norm
 
 
@@ -21,17 +21,12 @@ class EncoderLevel(Level):
 
 
 class Encoder(nn.Module):
-    """Frames (N, 3, R, R) in [-1, 1] -> latents (N, latent_channels, R / f, R / f), f = patch_size * 2 ** (levels - 1).
+    """Frames (N, 3, R, R) in [-1, 1] -> latents (N, latent_channels, R / f, R / f), f = 2 ** (levels - 1)."""
 
-    With `patch_size` above 1 each patch of pixels becomes channels first (Shi et al. 2016, section 3, backwards), so
-    that the costly full resolutions are never computed at.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ClassicConfig) -> None:
         super().__init__()
         widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
-        self.fold = nn.PixelUnshuffle(config.patch_size)
-        self.conv_in = nn.Conv2d(3 * config.patch_size**2, config.channels, 3, padding=1)
+        self.conv_in = nn.Conv2d(3, config.channels, 3, padding=1)
         levels: list[EncoderLevel] = []
         previous = config.channels
         for level, width in enumerate(widths):
@@ -46,7 +41,7 @@ class Encoder(nn.Module):
 
     def forward(self, frames_NCHW: Tensor) -> Tensor:
         """Frames in [-1, 1] -> latents."""
-        h_NCHW = self.conv_in(self.fold(frames_NCHW))
+        h_NCHW = self.conv_in(frames_NCHW)
         for level in self.down:
             h_NCHW = level(h_NCHW)
         h_NCHW = self.mid(h_NCHW)

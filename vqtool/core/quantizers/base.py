@@ -105,9 +105,14 @@ class Quantizer(nn.Module, ABC):
         """Place the codes among latents; `vectors_ND` are at least `num_initial_vectors` of them."""
 
     @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Codes of each codebook, in the order that tokens count through them."""
+        return (self.codebook_size,)
+
+    @property
     def bits_per_position(self) -> float:
-        """Bits of all tokens of a position at a fixed length; all P codebooks have the same size."""
-        return self.codes_per_position * math.log2(self.codebook_size / self.codes_per_position)
+        """Bits of all tokens of a position at a fixed length."""
+        return sum(math.log2(size) for size in self.codebook_sizes)
 
     def forward(self, latents_NCHW: Tensor) -> Quantized:
         """Quantize latents (N, D, H, W); in training mode this also updates the codebook's running state."""

@@ -23,6 +23,11 @@ class CompositeQuantizer(Quantizer):
         self.codes_per_position = sum(member.codes_per_position for member in members)
         self.warmup_steps = max(member.warmup_steps for member in members)
 
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Those of the members."""
+        return tuple(size for member in self.each() for size in member.codebook_sizes)
+
     def each(self) -> list[Quantizer]:
         """The members."""
         return [member for member in self.members if isinstance(member, Quantizer)]

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from vqtool.core.config import Decoder2dConfig, Decoder3dConfig, EmaConfig, LossConfig, ModelConfig, VqConfig
+from vqtool.core.config import ClassicConfig, Decoder2dConfig, Decoder3dConfig, EmaConfig, LossConfig, VqConfig
 from vqtool.core.losses import TokenizerLoss
-from vqtool.core.vqvae import VQVAE
+from vqtool.core.tokenizers import Tokens
+from vqtool.core.tokenizers.classic import VQVAE
 
 DECODERS = [Decoder2dConfig(), Decoder3dConfig(window_frames=2, window_size=2, attention_heads=2)]
 QUANTIZERS = [VqConfig(codebook_size=32, code_dim=8), EmaConfig(codebook_size=32, code_dim=8)]
@@ -17,7 +18,7 @@ QUANTIZERS = [VqConfig(codebook_size=32, code_dim=8), EmaConfig(codebook_size=32
 def model(request: pytest.FixtureRequest) -> VQVAE:
     decoder, quantizer = request.param
     torch.manual_seed(0)
-    config = ModelConfig(
+    config = ClassicConfig(
         resolution=16, channels=8, channel_multipliers=(1, 2, 2), num_res_blocks=1, attention_resolutions=(8,),
         latent_channels=8, decoder=decoder, quantizer=quantizer,
     )  # fmt: skip
@@ -37,8 +38,8 @@ def clips(num_clips: int, num_frames: int) -> torch.Tensor:
 def test_images_and_clips_take_one_path(model: VQVAE, num_frames: int) -> None:
     result = model(clips(2, num_frames))
     assert result.frames_BTCHW.shape == (2, num_frames, 3, 16, 16)
-    assert result.tokens_BTHW is not None
-    assert result.tokens_BTHW.shape == (2, num_frames, 4, 4)
+    assert result.tokens is not None
+    assert result.tokens.frames_BTHW.shape == (2, num_frames, 4, 4)
 
 
 @torch.inference_mode()
@@ -46,15 +47,15 @@ def test_decoding_the_tokens_is_exactly_the_reconstruction(model: VQVAE) -> None
     model.eval()
     frames = clips(2, 5)
     result = model(frames)
-    assert torch.equal(model.encode(frames), result.tokens_BTHW)
-    assert torch.equal(model.decode_tokens(result.tokens_BTHW), result.frames_BTCHW)
+    assert torch.equal(model.encode(frames).frames_BTHW, result.tokens.frames_BTHW)
+    assert torch.equal(model.decode(result.tokens), result.frames_BTCHW)
 
 
 def test_the_order_of_frames_and_clips_is_kept(model: VQVAE) -> None:
     model.eval()
     frames = clips(3, 4)
-    tokens = model.encode(frames)
-    assert torch.equal(tokens[1, 2], model.encode(frames[1:2, 2:3])[0, 0])
+    tokens = model.encode(frames).frames_BTHW
+    assert torch.equal(tokens[1, 2], model.encode(frames[1:2, 2:3]).frames_BTHW[0, 0])
     pairs = torch.stack([frames[2], frames[0]])
     torch.testing.assert_close(model(pairs).frames_BTCHW[0], model(frames).frames_BTCHW[2])
 
@@ -62,7 +63,7 @@ def test_the_order_of_frames_and_clips_is_kept(model: VQVAE) -> None:
 def test_tokens_outside_the_codebook_are_refused(model: VQVAE) -> None:
     for token in (-1, 32):
         with pytest.raises(ValueError, match=r"\[0, 32\)"):
-            model.decode_tokens(torch.full((1, 1, 4, 4), token))
+            model.decode(Tokens(torch.full((1, 1, 4, 4), token)))
 
 
 def test_the_gradient_reaches_every_parameter(model: VQVAE) -> None:
@@ -81,7 +82,7 @@ def test_the_gradient_reaches_every_parameter(model: VQVAE) -> None:
 
 def test_without_quantization_nothing_is_quantized(model: VQVAE) -> None:
     result = model(clips(2, 1), quantized=False)
-    assert result.tokens_BTHW is None
+    assert result.tokens is None
     assert result.quantizer_loss == 0
     assert not torch.equal(result.frames_BTCHW, model(clips(2, 1)).frames_BTCHW)
 

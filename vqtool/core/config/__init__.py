@@ -1,0 +1,110 @@
+"""The whole TOML schema: every section, field, default, bound and unit; a file here for each part.
+
+Each component receives its own section, never the whole `Config`. Loading and error messages are in `config_file.py`.
+The defaults are the hyper-parameters of the original 2022 project where it had them; where they were a mistake, the
+preset's comment says what changed.
+"""
+
+from vqtool.core.config.data import (
+    AugmentConfig,
+    DataConfig,
+)
+from vqtool.core.config.model import (
+    ClassicConfig,
+    Decoder2dConfig,
+    Decoder3dConfig,
+    ModelConfig,
+    PatchConfig,
+    Resolution,
+)
+from vqtool.core.config.preprocess import (
+    PreprocessConfig,
+)
+from vqtool.core.config.quantizer import (
+    BsqConfig,
+    CodebookConfig,
+    EmaConfig,
+    FsqConfig,
+    GroupedConfig,
+    LookupConfig,
+    QuantizerConfig,
+    ResidualConfig,
+    SimVqConfig,
+    SingleConfig,
+    VqConfig,
+)
+from vqtool.core.config.section import (
+    FVD_MIN_FRAMES,
+    Count,
+    Gradient,
+    Lookup,
+    MetricName,
+    Section,
+    Share,
+    SourceChoice,
+    SourceKind,
+    Split,
+    Weight,
+    setting,
+)
+from vqtool.core.config.training import (
+    EvalConfig,
+    LossConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "FVD_MIN_FRAMES",
+    "AugmentConfig",
+    "BsqConfig",
+    "ClassicConfig",
+    "CodebookConfig",
+    "Config",
+    "Count",
+    "DataConfig",
+    "Decoder2dConfig",
+    "Decoder3dConfig",
+    "EmaConfig",
+    "EvalConfig",
+    "FsqConfig",
+    "Gradient",
+    "GroupedConfig",
+    "Lookup",
+    "LookupConfig",
+    "LossConfig",
+    "MetricName",
+    "ModelConfig",
+    "OptimConfig",
+    "PatchConfig",
+    "PreprocessConfig",
+    "QuantizerConfig",
+    "ResidualConfig",
+    "Resolution",
+    "RunConfig",
+    "Section",
+    "Share",
+    "SimVqConfig",
+    "SingleConfig",
+    "SourceChoice",
+    "SourceKind",
+    "Split",
+    "TrainConfig",
+    "VqConfig",
+    "Weight",
+    "setting",
+]
+
+
+class Config(Section):
+    """Everything a command may read."""
+
+    preprocess: PreprocessConfig = PreprocessConfig()
+    data: DataConfig = DataConfig()
+    model: ModelConfig = setting(ClassicConfig(), "frames to tokens and back", discriminator="kind")
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    eval: EvalConfig = EvalConfig()
+    run: RunConfig = RunConfig()

@@ -1,0 +1,106 @@
+"""The tokenizers: how frames become latents and tokens become frames."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from vqtool.core.config.quantizer import EmaConfig, QuantizerConfig, VqConfig
+from vqtool.core.config.section import Count, Section, setting
+
+Resolution = Annotated[int, Field(ge=8, le=1024)]
+
+
+class Decoder2dConfig(Section):
+    """A decoder that sees one frame at a time."""
+
+    kind: Literal["2d"] = "2d"
+
+
+class Decoder3dConfig(Section):
+    """The 2D decoder with temporal convolutions and windowed spatio-temporal attention between its stages."""
+
+    kind: Literal["3d"] = "3d"
+    temporal_kernel: int = setting(3, "length of the temporal convolutions, frames (odd)", ge=1, le=15)
+    window_frames: int = setting(4, "length of an attention window, frames", ge=1, le=64)
+    window_size: int = setting(4, "height and width of an attention window, latent positions", ge=1, le=64)
+    attention_heads: int = setting(4, "heads of the windowed attention", ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _odd_kernel(self) -> "Decoder3dConfig":
+        if self.temporal_kernel % 2 == 0:
+            raise ValueError(f"temporal_kernel must be odd, to see as far back as ahead (got {self.temporal_kernel})")
+        return self
+
+
+class ClassicConfig(Section):
+    """The VQGAN family, a frame at a time: Esser et al. 2021."""
+
+    kind: Literal["classic"] = "classic"
+    resolution: Resolution = setting(64, "height and width of a frame, pixels")
+    channels: int = setting(128, "channels of the first level", ge=4, le=1024)
+    channel_multipliers: tuple[Count, ...] = setting(
+        (1, 1, 2, 2, 4),
+        "channels of each level as a multiple; every level but the first halves the frame",
+        min_length=1,
+    )
+    num_res_blocks: int = setting(2, "residual blocks a level", ge=1, le=16)
+    attention_resolutions: tuple[Count, ...] = setting((16,), "resolutions of a level with self-attention")
+    latent_channels: int = setting(256, "channels between encoder and quantizer", ge=1, le=4096)
+    decoder: Decoder2dConfig | Decoder3dConfig = setting(Decoder2dConfig(), "tokens to frames", discriminator="kind")
+    quantizer: QuantizerConfig = setting(VqConfig(), "latents to tokens", discriminator="kind")
+
+    @property
+    def downsampling(self) -> int:
+        """Pixels across one token."""
+        return 1 << (len(self.channel_multipliers) - 1)
+
+    def level_resolution(self, level: int) -> int:
+        """Positions down and across at a level; level 0 is the first of the encoder and the last of the decoder."""
+        return self.resolution >> level
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ClassicConfig":
+        if self.resolution % self.downsampling:
+            raise ValueError(
+                f"resolution {self.resolution} is not divisible by {self.downsampling}, the downsampling of "
+                f"{len(self.channel_multipliers)} levels"
+            )
+        return self
+
+
+class PatchConfig(Section):
+    """The efficient family, a frame at a time: patches become channels before the first level."""
+
+    kind: Literal["patch"] = "patch"
+    resolution: Resolution = setting(64, "height and width of a frame, pixels")
+    patch_size: int = setting(4, "pixels across a patch that is folded into channels", ge=1, le=64)
+    channels: int = setting(64, "channels of the first level", ge=4, le=1024)
+    channel_multipliers: tuple[Count, ...] = setting(
+        (1, 2, 4),
+        "channels of each level as a multiple; every level but the first halves the grid of patches",
+        min_length=1,
+    )
+    num_res_blocks: int = setting(2, "residual blocks a level", ge=1, le=16)
+    quantizer: QuantizerConfig = setting(EmaConfig(code_dim=16), "latents to tokens", discriminator="kind")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return tuple(self.channels * multiplier for multiplier in self.channel_multipliers)
+
+    @property
+    def downsampling(self) -> int:
+        """Pixels across one token."""
+        return self.patch_size << (len(self.channel_multipliers) - 1)
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "PatchConfig":
+        if self.resolution % self.downsampling:
+            raise ValueError(
+                f"resolution {self.resolution} is not divisible by {self.downsampling}, "
+                f"the downsampling of patch_size {self.patch_size} and {len(self.channel_multipliers)} levels"
+            )
+        return self
+
+
+ModelConfig = ClassicConfig | PatchConfig

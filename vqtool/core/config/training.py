@@ -1,0 +1,75 @@
+"""Losses, optimiser, training loop, evaluation and the run folder."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from vqtool.core.config.section import FVD_MIN_FRAMES, Count, MetricName, Section, Share, Split, Weight, setting
+
+
+class LossConfig(Section):
+    """Weights of the sum that is minimised; a part with weight 0 is neither built nor downloaded."""
+
+    pixel_weight: Weight = setting(1.0, "weight of the L1 distance of pixels in [-1, 1]")
+    perceptual_weight: Weight = setting(1.0, "weight of LPIPS (VGG16, v0.1)")
+    codebook_weight: Weight = setting(1.0, "weight of the quantizer's codebook and commitment losses")
+
+
+class OptimConfig(Section):
+    """Adam with decoupled weight decay, its schedule, and the moving average of the weights."""
+
+    lr: float = setting(5e-4, "peak learning rate", gt=0, le=1)
+    betas: tuple[Share, Share] = setting((0.5, 0.9), "decay rates of Adam's moments")
+    weight_decay: Weight = setting(0.0, "decoupled weight decay")
+    warmup_steps: int = setting(500, "steps of linear warm-up", ge=0)
+    schedule: Literal["constant", "cosine"] = setting("cosine", "learning rate after the warm-up")
+    clip_norm: Weight = setting(1.0, "largest norm of the gradient; 0 is no clipping")
+    ema_decay: Share = setting(0.999, "decay of the weights' moving average that is evaluated; 0 is none")
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    steps: Count = setting(70_000, "optimiser steps")
+    max_seconds: float = setting(0, "wall budget of the run, seconds; 0 is none", ge=0)
+    batch_size: Count = setting(120, "clips in one forward pass")
+    accumulate: Count = setting(1, "forward passes an optimiser step")
+    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "bf16 autocast, or auto: bf16 where the device has it")
+    seed: int = setting(23, "seed of weights, order of clips and revival", ge=0)
+    log_every: Count = setting(10, "steps between lines of metrics.jsonl")
+    eval_every: Count = setting(1000, "steps between evaluations")
+    checkpoint_every: Count = setting(1000, "steps between checkpoints")
+    preview_every: Count = setting(1000, "steps between previews")
+    preview_clips: int = setting(4, "clips in a preview", ge=1, le=64)
+    keep_last: Count = setting(5, "checkpoints kept beside the best ones")
+    tensorboard: bool = setting(False, "also write the run's numbers and previews for TensorBoard")
+
+
+class EvalConfig(Section):
+    """What is measured, during training and by `vqtool eval`."""
+
+    splits: tuple[Split, ...] = setting(("val",), "splits evaluated during training", min_length=1)
+    clip_frames: int = setting(12, "frames of an evaluation clip", ge=1, le=256)
+    batch_size: Count = setting(8, "clips in one forward pass")
+    num_clips: int = setting(256, "evaluation clips during training, evenly spread over the split; 0 is all", ge=0)
+    metrics: tuple[MetricName, ...] = setting(
+        ("psnr", "ssim", "lpips"),
+        "metrics beside the codebook's; fvd takes about half a second a clip on a CPU",
+        min_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _long_enough_for_fvd(self) -> "EvalConfig":
+        if "fvd" in self.metrics and self.clip_frames < FVD_MIN_FRAMES:
+            raise ValueError(
+                f"fvd in eval.metrics needs eval.clip_frames of at least {FVD_MIN_FRAMES} (got {self.clip_frames}): "
+                "its network has no shorter clips"
+            )
+        return self
+
+
+class RunConfig(Section):
+    """Where the run folder goes."""
+
+    dir: str = setting("runs", "folder of the run folders")
+    name: str = setting("", "name of the run folder; empty is config name, date and time")

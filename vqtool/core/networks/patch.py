@@ -1,0 +1,107 @@
+"""The efficient family: patches become channels first, so that nearly all work is done at 16x16 and below.
+
+Space-to-depth and its inverse are those of Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution Using an
+Efficient Sub-Pixel Convolutional Neural Network", section 3; blocks have one normalisation where VQGAN's have two.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation of each position over its channels (Ba et al. 2016).
+
+    As in the convolutional networks of Liu et al. 2022; a fifth of the time of group normalisation on a CPU.
+    """
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return super().forward(x_NCHW.movedim(1, -1)).movedim(-1, 1)
+
+
+class PatchBlock(nn.Module):
+    """Residual block: normalisation, two 3x3 convolutions with swish; it starts as the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]  # Conv2d types its bias as optional
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        added: Tensor = x_NCHW + self.conv2(F.silu(self.conv1(F.silu(self.norm(x_NCHW)))))
+        return added
+
+
+class PatchEncoder(nn.Module):
+    """Images (N, in_channels, R, R) -> latents (N, out_channels, R / f, R / f), f = patch_size * 2 ** (levels - 1).
+
+    Every level but the first halves the resolution. Each latent is normalised over its channels, so that the distances
+    between latents and codes keep their scale all through training.
+    """
+
+    def __init__(
+        self, in_channels: int, patch_size: int, widths: Sequence[int], num_blocks: int, out_channels: int
+    ) -> None:
+        super().__init__()
+        self.fold = nn.PixelUnshuffle(patch_size)
+        self.conv_in = nn.Conv2d(in_channels * patch_size**2, widths[0], 3, padding=1)
+        self.levels = nn.ModuleList(nn.Sequential(*(PatchBlock(w) for _ in range(num_blocks))) for w in widths)
+        self.down = nn.ModuleList(
+            nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in itertools.pairwise(widths)
+        )
+        self.norm_out = ChannelNorm(widths[-1])
+        self.conv_out = nn.Conv2d(widths[-1], out_channels, 1)
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Images to latents."""
+        h_NCHW = self.levels[0](self.conv_in(self.fold(images_NCHW)))
+        for down, level in zip(self.down, itertools.islice(self.levels, 1, None), strict=True):
+            h_NCHW = level(down(h_NCHW))
+        latents_NCHW = self.conv_out(F.silu(self.norm_out(h_NCHW)))
+        return F.layer_norm(latents_NCHW.movedim(1, -1), latents_NCHW.shape[1:2]).movedim(-1, 1)
+
+
+class PatchDecoder(nn.Module):
+    """Latents (N, in_channels, h, w) -> images (N, out_channels, h f, w f), the mirror image of `PatchEncoder`."""
+
+    def __init__(
+        self, in_channels: int, patch_size: int, widths: Sequence[int], num_blocks: int, out_channels: int
+    ) -> None:
+        super().__init__()
+        wide_first = list(reversed(widths))
+        self.conv_in = nn.Conv2d(in_channels, wide_first[0], 3, padding=1)
+        self.levels = nn.ModuleList(nn.Sequential(*(PatchBlock(w) for _ in range(num_blocks))) for w in wide_first)
+        self.up = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, 4 * b, 1), nn.PixelShuffle(2)) for a, b in itertools.pairwise(wide_first)
+        )
+        self.norm_out = ChannelNorm(wide_first[-1])
+        self.conv_out = nn.Conv2d(wide_first[-1], out_channels * patch_size**2, 3, padding=1)
+        self.unfold = nn.PixelShuffle(patch_size)
+        _start_without_checkerboard(self.conv_out, patch_size)
+
+    def forward(self, latents_NCHW: Tensor, hints: Sequence[Tensor] = ()) -> Tensor:
+        """Latents to images; `hints`, a tensor a level from the lowest resolution up, are added before its blocks."""
+        h_NCHW = self.conv_in(latents_NCHW)
+        for number, level in enumerate(self.levels):
+            if number:
+                h_NCHW = self.up[number - 1](h_NCHW)
+            h_NCHW = level(h_NCHW + hints[number] if hints else h_NCHW)
+        images_NCHW: Tensor = self.unfold(self.conv_out(F.silu(self.norm_out(h_NCHW))))
+        return images_NCHW
+
+
+@torch.no_grad()
+def _start_without_checkerboard(conv: nn.Conv2d, patch_size: int) -> None:
+    """Give all pixels of a patch the same filter to start from (Aitken et al. 2017, section 2.2)."""
+    same_for_patch = conv.weight[:: patch_size**2].repeat_interleave(patch_size**2, dim=0)
+    conv.weight.copy_(same_for_patch)
+    assert conv.bias is not None
+    conv.bias.copy_(conv.bias[:: patch_size**2].repeat_interleave(patch_size**2))
