@@ -77,8 +77,8 @@ def test_the_csv_has_a_row_a_clip_that_adds_up(report: Report) -> None:
 
 
 def test_entropy_bits_of_a_clip_by_hand(report: Report) -> None:
-    tokens = report.first.tokens
-    assert tokens is not None
+    assert report.first.tokens is not None
+    tokens = report.first.tokens.frames_BTHW
     counts = torch.bincount(tokens.flatten().long(), minlength=16).tolist()
     expected = sum(-math.log2(counts[token] / sum(counts)) for token in tokens[2].flatten().tolist())
     assert float(rows_of(report)[2]["entropy_bits"]) == pytest.approx(expected, abs=1e-5)
@@ -92,8 +92,8 @@ def test_several_codes_a_position_cost_the_bits_of_each(
     report = evaluated(publish(0, levels))
     facts = report_record(report)
     assert (facts["tokens_per_frame"], facts["bits_per_frame"], facts["codebook"]["size"]) == (48, 48 * 3, 24)
-    tokens = report.first.tokens
-    assert tokens is not None
+    assert report.first.tokens is not None
+    tokens = report.first.tokens.frames_BTHW
     entropies = []
     for level in tokens.view(*tokens.shape[:2], 3, -1).unbind(2):
         shares = torch.bincount(level.flatten().long(), minlength=24).double() / level.numel()
