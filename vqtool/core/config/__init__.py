@@ -11,6 +11,7 @@ from vqtool.core.config.data import (
 )
 from vqtool.core.config.model import (
     ClassicConfig,
+    ClipConfig,
     Decoder2dConfig,
     Decoder3dConfig,
     ModelConfig,
@@ -60,6 +61,7 @@ __all__ = [
     "AugmentConfig",
     "BsqConfig",
     "ClassicConfig",
+    "ClipConfig",
     "CodebookConfig",
     "Config",
     "Count",

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from vqtool.core.config.quantizer import EmaConfig, QuantizerConfig, VqConfig
-from vqtool.core.config.section import Count, Section, setting
+from vqtool.core.config.quantizer import EmaConfig, QuantizerConfig, ResidualConfig, VqConfig
+from vqtool.core.config.section import Count, Section, Share, setting
 
 Resolution = Annotated[int, Field(ge=8, le=1024)]
 
@@ -103,4 +103,69 @@ class PatchConfig(Section):
         return self
 
 
-ModelConfig = ClassicConfig | PatchConfig
+class ClipConfig(Section):
+    """What stays of a scene once, and of each frame only what changed."""
+
+    kind: Literal["clip"] = "clip"
+    resolution: Resolution = setting(64, "height and width of a frame, pixels")
+    context: Literal["mean", "first"] = setting(
+        "mean", "picture that the frames of a segment share; with first a frame needs no later one"
+    )
+    segment_frames: int = setting(12, "frames that share a context, at most", ge=2, le=256)
+    patch_size: int = setting(4, "pixels across a patch that is folded into channels", ge=1, le=64)
+    context_channels: int = setting(64, "context: channels of the first level", ge=4, le=1024)
+    context_multipliers: tuple[Count, ...] = setting(
+        (1, 2), "context: channels of each level as a multiple", min_length=1
+    )
+    context_res_blocks: int = setting(2, "context: residual blocks a level", ge=1, le=16)
+    context_quantizer: QuantizerConfig = setting(
+        ResidualConfig(num_levels=2, of=EmaConfig(code_dim=16)), "context: latents to tokens", discriminator="kind"
+    )
+    context_share: Share = setting(0.45, "share of the run that the context is trained for, before all else", gt=0)
+    channels: int = setting(64, "changes: channels of the first level", ge=4, le=1024)
+    channel_multipliers: tuple[Count, ...] = setting(
+        (1, 2, 4, 4), "changes: channels of each level as a multiple", min_length=1
+    )
+    num_res_blocks: int = setting(1, "changes: residual blocks a level", ge=1, le=16)
+    quantizer: QuantizerConfig = setting(EmaConfig(code_dim=16), "changes: latents to tokens", discriminator="kind")
+    train_frames: Count = setting(4, "pictures of a training clip that a step looks at")
+    joint_share: Share = setting(0.0, "share of the run at its end that trains context and changes together")
+
+    @property
+    def context_widths(self) -> tuple[int, ...]:
+        """Channels of each level of the context's networks."""
+        return tuple(self.context_channels * multiplier for multiplier in self.context_multipliers)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level of the changes' networks."""
+        return tuple(self.channels * multiplier for multiplier in self.channel_multipliers)
+
+    @property
+    def context_grid_size(self) -> int:
+        """Positions down and across a context."""
+        return self.resolution // self.patch_size >> (len(self.context_multipliers) - 1)
+
+    @property
+    def grid_size(self) -> int:
+        """Positions down and across a frame's changes."""
+        return self.resolution // self.patch_size >> (len(self.channel_multipliers) - 1)
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ClipConfig":
+        levels = max(len(self.channel_multipliers), len(self.context_multipliers))
+        downsampling = self.patch_size << (levels - 1)
+        if self.resolution % downsampling:
+            raise ValueError(
+                f"resolution {self.resolution} is not divisible by {downsampling}, the downsampling of patch_size "
+                f"{self.patch_size} and {levels} levels"
+            )
+        if self.context_share + self.joint_share >= 1:
+            raise ValueError(
+                f"context_share {self.context_share} and joint_share {self.joint_share} leave nothing of the run for "
+                "the changes"
+            )
+        return self
+
+
+ModelConfig = ClassicConfig | PatchConfig | ClipConfig

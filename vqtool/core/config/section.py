@@ -8,7 +8,7 @@ Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "val", "test"]
-MetricName = Literal["psnr", "ssim", "lpips", "fvd", "flicker"]
+MetricName = Literal["psnr", "ssim", "lpips", "fvd", "flicker", "psnr_moving", "psnr_static"]
 FVD_MIN_FRAMES = 9
 SourceKind = Literal["robonet", "videos", "lerobot", "synthetic"]
 SourceChoice = Literal["auto", SourceKind]

@@ -11,6 +11,7 @@ class LossConfig(Section):
     """Weights of the sum that is minimised; a part with weight 0 is neither built nor downloaded."""
 
     pixel_weight: Weight = setting(1.0, "weight of the L1 distance of pixels in [-1, 1]")
+    motion_weight: Weight = setting(0.0, "extra weight of pixels that move, for a tokenizer that tells which do")
     perceptual_weight: Weight = setting(1.0, "weight of LPIPS (VGG16, v0.1)")
     codebook_weight: Weight = setting(1.0, "weight of the quantizer's codebook and commitment losses")
 

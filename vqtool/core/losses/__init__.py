@@ -33,7 +33,10 @@ class TokenizerLoss(nn.Module):
         """The loss of a reconstruction of `frames_BTCHW`, or of the target it names, both in [-1, 1]."""
         target_BTCHW = frames_BTCHW if result.target_BTCHW is None else result.target_BTCHW
         pixel = l1(target_BTCHW, result.frames_BTCHW)
-        total = self.config.pixel_weight * pixel + self.config.codebook_weight * result.quantizer_loss
+        weighted = pixel
+        if self.config.motion_weight and result.moving_BTHW is not None:
+            weighted = l1(target_BTCHW, result.frames_BTCHW, 1 + self.config.motion_weight * result.moving_BTHW)
+        total = self.config.pixel_weight * weighted + self.config.codebook_weight * result.quantizer_loss
         parts = {"pixel": pixel.detach(), **result.quantizer_parts}
         if self.perceptual is not None:
             perceptual = self.perceptual(target_BTCHW, result.frames_BTCHW)

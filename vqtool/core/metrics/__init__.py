@@ -8,6 +8,7 @@ from vqtool.core.metrics.codebook import CodebookUsage
 from vqtool.core.metrics.flicker import Flicker
 from vqtool.core.metrics.fvd import Fvd
 from vqtool.core.metrics.lpips import LpipsMetric
+from vqtool.core.metrics.moving import MovingPsnr, StaticPsnr
 from vqtool.core.metrics.psnr import Psnr, psnr
 from vqtool.core.metrics.ssim import Ssim, ssim
 
@@ -23,7 +24,9 @@ __all__ = [
     "to_8bit_grid",
 ]
 
-METRICS: dict[MetricName, type[Metric]] = {metric.name: metric for metric in (Psnr, Ssim, LpipsMetric, Fvd, Flicker)}
+METRICS: dict[MetricName, type[Metric]] = {
+    metric.name: metric for metric in (Psnr, Ssim, LpipsMetric, Fvd, Flicker, MovingPsnr, StaticPsnr)
+}
 
 METRIC_WEIGHTS: dict[MetricName, str] = {name: metric.weights for name, metric in METRICS.items() if metric.weights}
 """Metrics that need a pretrained network, and the name that `vqtool.weights` knows it by."""

@@ -2,9 +2,10 @@
 
 from typing import assert_never
 
-from vqtool.core.config import ClassicConfig, ModelConfig, PatchConfig
+from vqtool.core.config import ClassicConfig, ClipConfig, ModelConfig, PatchConfig
 from vqtool.core.tokenizers.base import Reconstruction, Stage, Tokenizer, Tokens
 from vqtool.core.tokenizers.classic import VQVAE
+from vqtool.core.tokenizers.clip import ClipTokenizer
 from vqtool.core.tokenizers.frame import FrameTokenizer
 from vqtool.core.tokenizers.patch import PatchTokenizer
 
@@ -18,5 +19,7 @@ def build_tokenizer(config: ModelConfig) -> Tokenizer:
             return VQVAE(config)
         case PatchConfig():
             return PatchTokenizer(config)
+        case ClipConfig():
+            return ClipTokenizer(config)
         case _:
             assert_never(config)

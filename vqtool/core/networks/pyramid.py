@@ -1,0 +1,30 @@
+"""Features of a picture at every level of a patch decoder: what a decoder of changes knows of what stays."""
+
+import itertools
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from vqtool.core.networks.patch import PatchBlock
+
+
+class Pyramid(nn.Module):
+    """Pictures (N, 3, R, R) -> features at R / patch_size and each half of it, one width a level."""
+
+    def __init__(self, patch_size: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.fold = nn.PixelUnshuffle(patch_size)
+        self.conv_in = nn.Conv2d(3 * patch_size**2, widths[0], 3, padding=1)
+        self.levels = nn.ModuleList(PatchBlock(width) for width in widths)
+        self.down = nn.ModuleList(
+            nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in itertools.pairwise(widths)
+        )
+
+    def forward(self, pictures_NCHW: Tensor) -> list[Tensor]:
+        """The features, from the lowest resolution up: the hints of a `PatchDecoder`."""
+        h_NCHW = self.levels[0](self.conv_in(self.fold(pictures_NCHW)))
+        features = [h_NCHW]
+        for down, level in zip(self.down, itertools.islice(self.levels, 1, None), strict=True):
+            h_NCHW = level(down(h_NCHW))
+            features.append(h_NCHW)
+        return features[::-1]
