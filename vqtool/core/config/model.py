@@ -8,6 +8,8 @@ from vqtool.core.config.quantizer import EmaConfig, QuantizerConfig, VqConfig
 from vqtool.core.config.section import Count, Section, setting
 
 Resolution = Annotated[int, Field(ge=8, le=1024)]
+Level = Annotated[float, Field(ge=0, le=1)]
+Spread = Annotated[float, Field(gt=0, le=1)]
 
 
 class Decoder2dConfig(Section):
@@ -24,6 +26,7 @@ class Decoder3dConfig(Section):
     window_frames: int = setting(4, "length of an attention window, frames", ge=1, le=64)
     window_size: int = setting(4, "height and width of an attention window, latent positions", ge=1, le=64)
     attention_heads: int = setting(4, "heads of the windowed attention", ge=1, le=64)
+    causal: bool = setting(False, "a frame sees itself and earlier frames only")
 
     @model_validator(mode="after")
     def _odd_kernel(self) -> "Decoder3dConfig":
@@ -49,14 +52,38 @@ class ClassicConfig(Section):
     decoder: Decoder2dConfig | Decoder3dConfig = setting(Decoder2dConfig(), "tokens to frames", discriminator="kind")
     quantizer: QuantizerConfig = setting(VqConfig(), "latents to tokens", discriminator="kind")
 
+    norm_groups: int = setting(
+        0, "groups of the frame networks' normalisation; 0 is 32, or fewer where channels are few", ge=0, le=1024
+    )
+    pixel_mean: tuple[Level, Level, Level] = setting(
+        (0.5, 0.5, 0.5), "mean of red, green and blue in [0, 1] that the networks see as 0; 0.5 is [-1, 1]"
+    )
+    pixel_std: tuple[Spread, Spread, Spread] = setting(
+        (0.5, 0.5, 0.5), "distance from that mean that the networks see as 1"
+    )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level; level 0 is the first of the encoder and the last of the decoder."""
+        return tuple(self.channels * multiplier for multiplier in self.channel_multipliers)
+
     @property
     def downsampling(self) -> int:
         """Pixels across one token."""
         return 1 << (len(self.channel_multipliers) - 1)
 
-    def level_resolution(self, level: int) -> int:
-        """Positions down and across at a level; level 0 is the first of the encoder and the last of the decoder."""
-        return self.resolution >> level
+    def has_attention(self, level: int) -> bool:
+        """Whether a level has self-attention."""
+        return self.resolution >> level in self.attention_resolutions
+
+    @model_validator(mode="after")
+    def _groups_divide_channels(self) -> "ClassicConfig":
+        if self.norm_groups and any(width % self.norm_groups for width in (self.channels, *self.widths)):
+            raise ValueError(
+                f"norm_groups {self.norm_groups} does not divide the channels of every level "
+                f"({', '.join(map(str, self.widths))}); 0 finds groups that do"
+            )
+        return self
 
     @model_validator(mode="after")
     def _divisible(self) -> "ClassicConfig":

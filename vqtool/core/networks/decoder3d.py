@@ -32,11 +32,10 @@ class Decoder3d(Decoder):
 
     def __init__(self, config: ClassicConfig, decoder: Decoder3dConfig) -> None:
         super().__init__(config)
-        widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
-        self.temporal_mid = TemporalBlock(widths[-1], decoder, attention=True, shifted=False)
+        self.temporal_mid = TemporalBlock(config.widths[-1], decoder, attention=True, shifted=False)
         self.temporal_up = nn.ModuleList(
-            TemporalBlock(width, decoder, config.level_resolution(level) in config.attention_resolutions, shifted=True)
-            for level, width in enumerate(widths)
+            TemporalBlock(width, decoder, config.has_attention(level), shifted=True)
+            for level, width in enumerate(config.widths)
         )
 
     def after_middle(self, h_NCHW: Tensor, num_frames: int) -> Tensor:
