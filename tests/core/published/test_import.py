@@ -140,8 +140,19 @@ def test_of_two_networks_one_is_to_be_chosen(tmp_path: Path) -> None:
     import_checkpoint(path, tmp_path / "b", Choices(part="state_dict.cond_stage_model"))
     weights = safetensors.torch.load_file(tmp_path / "b/model.safetensors")
     assert torch.equal(weights["quant_conv.bias"], state_dict(size, 1)["quant_conv.bias"])
-    with pytest.raises(CheckpointError, match="--part"):
+    with pytest.raises(CheckpointError, match=r"no network 'third'.*--part may be: state_dict\.first_stage_model"):
         import_checkpoint(path, tmp_path / "c", Choices(part="third"))
+
+
+def test_the_outermost_network_is_called_a_dot(tmp_path: Path) -> None:
+    size = Size(ch_mult=(1, 1), attn_resolutions=())
+    inner = {f"teacher.{name}": tensor for name, tensor in state_dict(size, 1).items()}
+    path = saved(tmp_path / "model.ckpt", state_dict(size, 0) | inner)
+    with pytest.raises(CheckpointError, match=r"--part: \., teacher"):
+        import_checkpoint(path, tmp_path / "a", Choices())
+    import_checkpoint(path, tmp_path / "b", Choices(part=".", ignore=("teacher",)))
+    weights = safetensors.torch.load_file(tmp_path / "b/model.safetensors")
+    assert torch.equal(weights["quant_conv.bias"], state_dict(size, 0)["quant_conv.bias"])
 
 
 def test_everything_that_does_not_fit_is_named_at_once(tmp_path: Path) -> None:

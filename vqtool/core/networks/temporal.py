@@ -100,7 +100,7 @@ class WindowAttention(nn.Module):
         frame_K = torch.arange(self.window[0], device=windows.device).repeat_interleave(self.window[1] * self.window[2])
         visible_KK = frame_K[:, None] >= frame_K
         visible = visible_KK[None, None, None] if inside is None else inside & visible_KK
-        # Queries before the clip have nothing to see; without themselves their softmax would be NaN, and its gradient.
+        # Queries before the clip see nothing else: a softmax over no keys is NaN, or 0, as the kernel has it.
         return visible | torch.eye(len(frame_K), dtype=torch.bool, device=windows.device)
 
     def _attend(self, windows: Tensor, visible: Tensor | None) -> Tensor:

@@ -64,8 +64,8 @@ def _foreign(path: Path, name: str) -> str:
     return (
         f"{path} holds more than tensors: {clean(name, max_characters=100)}. Loading it could run code, so vqtool "
         "never does. If you trust the file, save its weights alone where its own program runs, and import those:\n"
-        "  python -c \"import sys, torch; torch.save(torch.load(sys.argv[1], map_location='cpu', weights_only=False)"
-        "['state_dict'], sys.argv[2])\" FILE weights.pt"
+        "  python -c \"import sys, torch; c = torch.load(sys.argv[1], map_location='cpu', weights_only=False); "
+        "torch.save(c.get('state_dict') or c['model_state_dict'], sys.argv[2])\" FILE weights.pt"
     )
 
 

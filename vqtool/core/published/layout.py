@@ -43,9 +43,9 @@ def find_vqgan(tensors: Mapping[str, Tensor], part: str | None, raw: bool, ignor
 
     Args:
         tensors: As `read_tensors` gives them.
-        part: Where it is, if there are several: the names around it.
+        part: Where it is, if there are several: the names around it, or a dot where there are none.
         raw: Take the raw weights even where there is their moving average.
-        ignore: Names, or beginnings of names up to a dot, to leave out.
+        ignore: More names, or beginnings of names up to a dot, to leave out.
 
     Raises:
         CheckpointError: there is none, or several; lists them.
@@ -70,11 +70,12 @@ def _ends_in(name: str, ending: str) -> bool:
 def _choose(places: Sequence[str], part: str | None) -> str:
     if not places:
         raise CheckpointError(f"no VQGAN in the file: none of its tensors is called {LANDMARK}")
-    names = ", ".join(clean(place.rstrip("."), 100) or "(outermost)" for place in places[:MAX_NAMED])
+    names = ", ".join(clean(place.rstrip("."), 100) or "." for place in places[:MAX_NAMED])
     if part is not None:
-        if f"{part.rstrip('.')}." not in places:
+        wanted = [place for place in places if place.rstrip(".") == part.rstrip(".")]
+        if not wanted:
             raise CheckpointError(f"no network {part!r} in the file; --part may be: {names}")
-        return f"{part.rstrip('.')}."
+        return wanted[0]
     if len(places) > 1:
         raise CheckpointError(f"there are {len(places)} networks in the file: choose one with --part: {names}")
     return places[0]
