@@ -18,8 +18,8 @@ Window = tuple[int, int, int]
 class TemporalConv(nn.Module):
     """Residual convolution over `kernel` neighbouring frames at each position; beyond the clip there are zeros.
 
-    The frame itself is the middle one of them, in a causal convolution the last. It is a 1x1 convolution over the
-    channels of shifted frames, which runs on the 2D kernels that CPUs and GPUs are fastest at.
+    The frame itself is the middle one of them, in a causal convolution the last. It is one matrix product over the
+    channels of shifted frames, channels last in memory as the frame networks keep them.
     """
 
     def __init__(self, channels: int, kernel: int, causal: bool = False) -> None:
@@ -33,11 +33,11 @@ class TemporalConv(nn.Module):
 
     def forward(self, x_NCHW: Tensor, num_frames: int) -> Tensor:
         """(B x T, C, H, W) -> the same shape."""
-        h_BTCHW = rearrange(F.silu(self.norm(x_NCHW)), "(b t) c h w -> b t c h w", t=num_frames)
-        padded = F.pad(h_BTCHW, (0, 0, 0, 0, 0, 0, self.back, self.kernel - 1 - self.back))
-        neighbours = [padded[:, shift : shift + num_frames] for shift in range(self.kernel)]
-        mixed: Tensor = self.conv(rearrange(neighbours, "k b t c h w -> (b t) (k c) h w"))
-        return x_NCHW + mixed
+        h_BTHWC = rearrange(F.silu(self.norm(x_NCHW)), "(b t) c h w -> b t h w c", t=num_frames)
+        padded = F.pad(h_BTHWC, (0, 0, 0, 0, 0, 0, self.back, self.kernel - 1 - self.back))
+        neighbours = torch.cat([padded[:, shift : shift + num_frames] for shift in range(self.kernel)], dim=-1)
+        mixed = F.linear(neighbours, self.conv.weight.flatten(1), self.conv.bias)
+        return x_NCHW + rearrange(mixed, "b t h w c -> (b t) c h w")
 
 
 class WindowAttention(nn.Module):
