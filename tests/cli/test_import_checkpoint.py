@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner, Result
@@ -43,6 +45,10 @@ def test_the_folder_is_printed_and_other_commands_take_it(
                     "--set", "eval.clip_frames=4", "--json")  # fmt: skip
     assert scores.exit_code == 0, scores.output
     assert json.loads(scores.stdout)["scores"]["model"]["psnr"] > 0
+    iio.imwrite("noise.mp4", np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8), fps=5)
+    pictures = vqtool("reconstruct", "--checkpoint", "epoch=3", "--input", "noise.mp4", "--output", "noise.png")
+    assert "noise: 4 frames, PSNR" in pictures.stdout, pictures.output
+    assert Path("noise.png").is_file()
 
 
 def test_a_size_that_had_to_be_assumed_is_said(published: Path, tmp_path: Path) -> None:
