@@ -19,7 +19,7 @@ from vqtool.runs.folder import RunFolder
 
 TRAIN = [
     "train", "--config", "tiny.toml", "--run", "first", "--set", "model.resolution=32", "--set", "model.channels=8",
-    "--set", "model.channel_multipliers=[1,2]", "--set",  "--set", "train.steps=4",
+    "--set", "model.channel_multipliers=[1,2]", "--set", "train.steps=4",
     "--set", "model.quantizer.codebook_size=16", "--set", "train.batch_size=4", "--set", "eval.clip_frames=4",
     "--set", "train.precision=fp32",
 ]  # fmt: skip
@@ -67,7 +67,18 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["fetch-weights", "preprocess", "train", "eval", "reconstruct", "dash", "demo", "data info", "config show"],
+    [
+        "fetch-weights",
+        "preprocess",
+        "train",
+        "eval",
+        "reconstruct",
+        "import-checkpoint",
+        "dash",
+        "demo",
+        "data info",
+        "config show",
+    ],
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = vqtool(*command.split(), "--help")

@@ -120,13 +120,15 @@ def test_a_clip_decoder_takes_single_frames_and_any_length() -> None:
         assert decoder(torch.randn(num_frames, 6, 8, 8), num_frames).shape == (num_frames, 3, 16, 16)
 
 
-def test_temporal_convolution_equals_a_3d_convolution() -> None:
-    layer = TemporalConv(8, kernel=3)
+@pytest.mark.parametrize("causal", [False, True])
+def test_temporal_convolution_equals_a_3d_convolution(causal: bool) -> None:
+    layer = TemporalConv(8, kernel=3, causal=causal)
     with_random_ends(layer)
     x = torch.randn(2 * 5, 8, 3, 4)
     h = nn.functional.silu(layer.norm(x)).unflatten(0, (2, 5)).transpose(1, 2)
+    h = nn.functional.pad(h, (0, 0, 0, 0, 2, 0) if causal else (0, 0, 0, 0, 1, 1))
     weight = layer.conv.weight.view(8, 3, 8).transpose(1, 2)[..., None, None]
-    expected = nn.functional.conv3d(h, weight, layer.conv.bias, padding=(1, 0, 0))
+    expected = nn.functional.conv3d(h, weight, layer.conv.bias)
     torch.testing.assert_close(layer(x, 5), x + expected.transpose(1, 2).flatten(0, 1))
 
 
@@ -135,6 +137,8 @@ def brute_force_attention(layer: WindowAttention, x: Tensor, num_frames: int) ->
     size = (num_frames, *x.shape[-2:])
     h = layer.norm(x).unflatten(0, (-1, num_frames)).permute(0, 1, 3, 4, 2)
     offset = [w // 2 if layer.shifted and n > w else 0 for n, w in zip(size, layer.window, strict=True)]
+    if layer.causal and layer.shifted:
+        offset[0] = layer.window[0] // 2
     positions = list(torch.cartesian_prod(*(torch.arange(n) for n in size)).tolist())
     shifted = [[p + o for p, o in zip(position, offset, strict=True)] for position in positions]
     window = [tuple(p // w for p, w in zip(position, layer.window, strict=True)) for position in shifted]
@@ -143,16 +147,19 @@ def brute_force_attention(layer: WindowAttention, x: Tensor, num_frames: int) ->
     tokens = h.flatten(1, 3) + layer.position[inside]
     q, k, v = (part.unflatten(-1, (layer.num_heads, -1)) for part in layer.qkv(tokens).chunk(3, dim=-1))
     together = torch.tensor([[a == b for b in window] for a in window])
+    if layer.causal:
+        together &= torch.tensor([[p[0] >= q[0] for q in positions] for p in positions])
     scores = torch.einsum("bimc,bjmc->bmij", q, k) / q.shape[-1] ** 0.5
     weights = scores.masked_fill(~together, -torch.inf).softmax(-1)
     out = layer.proj_out(torch.einsum("bmij,bjmc->bimc", weights, v).flatten(2))
     return x + out.view_as(h).permute(0, 1, 4, 2, 3).flatten(0, 1)
 
 
+@pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("shifted", [False, True])
 @pytest.mark.parametrize("size", [(4, 4, 4), (5, 4, 6), (1, 2, 3), (3, 8, 8)])
-def test_window_attention_sees_exactly_its_window(size: tuple[int, int, int], shifted: bool) -> None:
-    layer = WindowAttention(8, (2, 4, 4), num_heads=2, shifted=shifted)
+def test_window_attention_sees_exactly_its_window(size: tuple[int, int, int], shifted: bool, causal: bool) -> None:
+    layer = WindowAttention(8, (2, 4, 4), num_heads=2, shifted=shifted, causal=causal)
     with_random_ends(layer)
     x = torch.randn(2 * size[0], 8, *size[1:])
     torch.testing.assert_close(layer(x, size[0]), brute_force_attention(layer, x, size[0]), atol=1e-5, rtol=1e-4)

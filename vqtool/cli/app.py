@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from vqtool import __version__
-from vqtool.cli import config, dash, data, demo, eval, fetch_weights, preprocess, reconstruct, runs, train
+from vqtool.cli import (
+    config,
+    dash,
+    data,
+    demo,
+    eval,
+    fetch_weights,
+    import_checkpoint,
+    preprocess,
+    reconstruct,
+    runs,
+    train,
+)
 
 app = typer.Typer(
     name="vqtool",
@@ -38,6 +50,7 @@ app.command("preprocess", epilog=preprocess.EPILOG)(preprocess.preprocess)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("eval", epilog=eval.EPILOG)(eval.evaluate)
 app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
+app.command("import-checkpoint", epilog=import_checkpoint.EPILOG)(import_checkpoint.import_checkpoint)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)
 app.add_typer(runs.app, name="runs")

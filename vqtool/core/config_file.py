@@ -55,6 +55,15 @@ def load_config(name: str | None, overrides: Sequence[str] = ()) -> Config:
     return _validate(_read_toml(path) if path else {}, str(path) if path else "defaults", overrides)
 
 
+def config_from_table(table: Table, origin: str, overrides: Sequence[str] = ()) -> Config:
+    """The config of `table`, the rest as by default, with `section.key=value` overrides; messages name `origin`.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    return _validate(table, origin, overrides)
+
+
 def override_config(config: Config, overrides: Sequence[str]) -> Config:
     """`config` with `section.key=value` overrides.
 

@@ -1,5 +1,6 @@
 """The tokenizers: how frames become latents and tokens become frames."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -8,6 +9,8 @@ from vqtool.core.config.quantizer import EmaConfig, QuantizerConfig, ResidualCon
 from vqtool.core.config.section import Count, Section, Share, setting
 
 Resolution = Annotated[int, Field(ge=8, le=1024)]
+Level = Annotated[float, Field(ge=0, le=1)]
+Spread = Annotated[float, Field(gt=0, le=1)]
 
 
 class Decoder2dConfig(Section):
@@ -17,13 +20,14 @@ class Decoder2dConfig(Section):
 
 
 class Decoder3dConfig(Section):
-    """The 2D decoder with temporal convolutions and windowed spatio-temporal attention between its stages."""
+    """The 2D decoder with temporal convolutions and windowed spatio-temporal attention between its levels."""
 
     kind: Literal["3d"] = "3d"
     temporal_kernel: int = setting(3, "length of the temporal convolutions, frames (odd)", ge=1, le=15)
     window_frames: int = setting(4, "length of an attention window, frames", ge=1, le=64)
     window_size: int = setting(4, "height and width of an attention window, latent positions", ge=1, le=64)
     attention_heads: int = setting(4, "heads of the windowed attention", ge=1, le=64)
+    causal: bool = setting(False, "a frame sees itself and earlier frames only")
 
     @model_validator(mode="after")
     def _odd_kernel(self) -> "Decoder3dConfig":
@@ -31,9 +35,19 @@ class Decoder3dConfig(Section):
             raise ValueError(f"temporal_kernel must be odd, to see as far back as ahead (got {self.temporal_kernel})")
         return self
 
+    def check_widths(self, widths: Iterable[int]) -> None:
+        """Raise ValueError unless the heads share the channels of every level with windowed attention evenly."""
+        if uneven := sorted({width for width in widths if width % self.attention_heads}):
+            raise ValueError(
+                f"decoder.attention_heads {self.attention_heads} does not divide the {uneven[0]} channels of a level"
+            )
+
+
+DecoderConfig = Decoder2dConfig | Decoder3dConfig
+
 
 class ClassicConfig(Section):
-    """The VQGAN family, a frame at a time: Esser et al. 2021."""
+    """The VQGAN family: Esser et al. 2021."""
 
     kind: Literal["classic"] = "classic"
     resolution: Resolution = setting(64, "height and width of a frame, pixels")
@@ -46,17 +60,48 @@ class ClassicConfig(Section):
     num_res_blocks: int = setting(2, "residual blocks a level", ge=1, le=16)
     attention_resolutions: tuple[Count, ...] = setting((16,), "resolutions of a level with self-attention")
     latent_channels: int = setting(256, "channels between encoder and quantizer", ge=1, le=4096)
-    decoder: Decoder2dConfig | Decoder3dConfig = setting(Decoder2dConfig(), "tokens to frames", discriminator="kind")
+    decoder: DecoderConfig = setting(Decoder2dConfig(), "tokens to frames", discriminator="kind")
     quantizer: QuantizerConfig = setting(VqConfig(), "latents to tokens", discriminator="kind")
+
+    norm_groups: int = setting(
+        0, "groups of the frame networks' normalisation; 0 is 32, or fewer where channels are few", ge=0, le=1024
+    )
+    pixel_mean: tuple[Level, Level, Level] = setting(
+        (0.5, 0.5, 0.5), "mean of red, green and blue in [0, 1] that the networks see as 0; 0.5 is [-1, 1]"
+    )
+    pixel_std: tuple[Spread, Spread, Spread] = setting(
+        (0.5, 0.5, 0.5), "distance from that mean that the networks see as 1"
+    )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level; level 0 is the first of the encoder and the last of the decoder."""
+        return tuple(self.channels * multiplier for multiplier in self.channel_multipliers)
 
     @property
     def downsampling(self) -> int:
         """Pixels across one token."""
         return 1 << (len(self.channel_multipliers) - 1)
 
-    def level_resolution(self, level: int) -> int:
-        """Positions down and across at a level; level 0 is the first of the encoder and the last of the decoder."""
-        return self.resolution >> level
+    def has_attention(self, level: int) -> bool:
+        """Whether a level has self-attention."""
+        return self.resolution >> level in self.attention_resolutions
+
+    @model_validator(mode="after")
+    def _heads_divide_channels(self) -> "ClassicConfig":
+        if isinstance(self.decoder, Decoder3dConfig):
+            attending = [width for level, width in enumerate(self.widths) if self.has_attention(level)]
+            self.decoder.check_widths([*attending, self.widths[-1]])
+        return self
+
+    @model_validator(mode="after")
+    def _groups_divide_channels(self) -> "ClassicConfig":
+        if self.norm_groups and any(width % self.norm_groups for width in (self.channels, *self.widths)):
+            raise ValueError(
+                f"norm_groups {self.norm_groups} does not divide the channels of every level "
+                f"({', '.join(map(str, self.widths))}); 0 finds groups that do"
+            )
+        return self
 
     @model_validator(mode="after")
     def _divisible(self) -> "ClassicConfig":
@@ -69,7 +114,7 @@ class ClassicConfig(Section):
 
 
 class PatchConfig(Section):
-    """The efficient family, a frame at a time: patches become channels before the first level."""
+    """The efficient family: patches become channels before the first level."""
 
     kind: Literal["patch"] = "patch"
     resolution: Resolution = setting(64, "height and width of a frame, pixels")
@@ -81,6 +126,7 @@ class PatchConfig(Section):
         min_length=1,
     )
     num_res_blocks: int = setting(2, "residual blocks a level", ge=1, le=16)
+    decoder: DecoderConfig = setting(Decoder2dConfig(), "tokens to frames", discriminator="kind")
     quantizer: QuantizerConfig = setting(EmaConfig(code_dim=16), "latents to tokens", discriminator="kind")
 
     @property
@@ -92,6 +138,12 @@ class PatchConfig(Section):
     def downsampling(self) -> int:
         """Pixels across one token."""
         return self.patch_size << (len(self.channel_multipliers) - 1)
+
+    @model_validator(mode="after")
+    def _heads_divide_channels(self) -> "PatchConfig":
+        if isinstance(self.decoder, Decoder3dConfig):
+            self.decoder.check_widths(self.widths[-2:])
+        return self
 
     @model_validator(mode="after")
     def _divisible(self) -> "PatchConfig":

@@ -7,22 +7,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in VQGAN; fewer for narrow networks, so that a group never has under four channels.
+def group_norm(channels: int, num_groups: int = 0) -> nn.GroupNorm:
+    """`num_groups` groups; 0 is 32 as in VQGAN, or fewer for narrow networks: a group never has under four channels.
 
     A group of one channel would be instance normalisation, which erases each channel's mean.
     """
-    return nn.GroupNorm(math.gcd(channels, min(32, max(1, channels // 4))), channels, eps=1e-6)
+    return nn.GroupNorm(num_groups or math.gcd(channels, min(32, max(1, channels // 4))), channels, eps=1e-6)
 
 
 class ResBlock(nn.Module):
     """Two 3x3 convolutions with pre-normalisation and swish, and a shortcut (1x1 where the channels change)."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm_groups: int = 0) -> None:
         super().__init__()
-        self.norm1 = group_norm(in_channels)
+        self.norm1 = group_norm(in_channels, norm_groups)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm2 = group_norm(out_channels)
+        self.norm2 = group_norm(out_channels, norm_groups)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
 
@@ -37,9 +37,9 @@ class ResBlock(nn.Module):
 class SelfAttention(nn.Module):
     """Single-head self-attention over all positions of a frame, with pre-normalisation and a shortcut."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm_groups: int = 0) -> None:
         super().__init__()
-        self.norm = group_norm(channels)
+        self.norm = group_norm(channels, norm_groups)
         self.q = nn.Conv2d(channels, channels, 1)
         self.k = nn.Conv2d(channels, channels, 1)
         self.v = nn.Conv2d(channels, channels, 1)
@@ -57,11 +57,11 @@ class SelfAttention(nn.Module):
 class Middle(nn.Module):
     """Residual block, self-attention, residual block at the lowest resolution."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm_groups: int = 0) -> None:
         super().__init__()
-        self.block_1 = ResBlock(channels, channels)
-        self.attn_1 = SelfAttention(channels)
-        self.block_2 = ResBlock(channels, channels)
+        self.block_1 = ResBlock(channels, channels, norm_groups)
+        self.attn_1 = SelfAttention(channels, norm_groups)
+        self.block_2 = ResBlock(channels, channels, norm_groups)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
@@ -98,11 +98,15 @@ class Upsample(nn.Module):
 class Level(nn.Module):
     """Residual blocks at one resolution, with self-attention after each where asked."""
 
-    def __init__(self, in_channels: int, out_channels: int, num_blocks: int, attention: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, num_blocks: int, attention: bool, norm_groups: int = 0
+    ) -> None:
         super().__init__()
         widths = [in_channels] + [out_channels] * num_blocks
-        self.block = nn.ModuleList(ResBlock(a, b) for a, b in itertools.pairwise(widths))
-        self.attn = nn.ModuleList(SelfAttention(out_channels) for _ in range(num_blocks if attention else 0))
+        self.block = nn.ModuleList(ResBlock(a, b, norm_groups) for a, b in itertools.pairwise(widths))
+        self.attn = nn.ModuleList(
+            SelfAttention(out_channels, norm_groups) for _ in range(num_blocks if attention else 0)
+        )
 
     def forward(self, h_NCHW: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""

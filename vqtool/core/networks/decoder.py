@@ -10,9 +10,11 @@ from vqtool.core.networks.blocks import Level, Middle, Upsample, group_norm
 class DecoderLevel(Level):
     """A level and the upsampling after it, which the last level has not."""
 
-    def __init__(self, in_channels: int, out_channels: int, num_blocks: int, attention: bool, last: bool) -> None:
-        super().__init__(in_channels, out_channels, num_blocks, attention)
-        self.upsample = nn.Identity() if last else Upsample(out_channels)
+    def __init__(self, config: ClassicConfig, level: int, in_channels: int) -> None:
+        width = config.widths[level]
+        attention = config.has_attention(level)
+        super().__init__(in_channels, width, config.num_res_blocks + 1, attention, config.norm_groups)
+        self.upsample = nn.Identity() if level == 0 else Upsample(width)
 
 
 class Decoder(nn.Module):
@@ -20,17 +22,16 @@ class Decoder(nn.Module):
 
     def __init__(self, config: ClassicConfig) -> None:
         super().__init__()
-        widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
+        widths = config.widths
         self.conv_in = nn.Conv2d(config.latent_channels, widths[-1], 3, padding=1)
-        self.mid = Middle(widths[-1])
+        self.mid = Middle(widths[-1], config.norm_groups)
         levels: list[nn.Module] = []
         previous = widths[-1]
         for level in reversed(range(len(widths))):
-            attention = config.level_resolution(level) in config.attention_resolutions
-            levels.append(DecoderLevel(previous, widths[level], config.num_res_blocks + 1, attention, level == 0))
+            levels.append(DecoderLevel(config, level, previous))
             previous = widths[level]
         self.up = nn.ModuleList(reversed(levels))
-        self.norm_out = group_norm(previous)
+        self.norm_out = group_norm(previous, config.norm_groups)
         self.conv_out = nn.Conv2d(previous, 3, 3, padding=1)
 
     def forward(self, latents_NCHW: Tensor, num_frames: int) -> Tensor:

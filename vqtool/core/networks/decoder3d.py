@@ -4,22 +4,7 @@ from torch import Tensor, nn
 
 from vqtool.core.config import ClassicConfig, Decoder3dConfig
 from vqtool.core.networks.decoder import Decoder
-from vqtool.core.networks.temporal import TemporalConv, WindowAttention
-
-
-class TemporalBlock(nn.Module):
-    """Temporal convolution, then windowed spatio-temporal attention where asked."""
-
-    def __init__(self, channels: int, config: Decoder3dConfig, attention: bool, shifted: bool) -> None:
-        super().__init__()
-        self.conv = TemporalConv(channels, config.temporal_kernel)
-        window = (config.window_frames, config.window_size, config.window_size)
-        self.attn = WindowAttention(channels, window, config.attention_heads, shifted) if attention else None
-
-    def forward(self, h_NCHW: Tensor, num_frames: int) -> Tensor:
-        """(B x T, C, H, W) -> the same shape."""
-        h_NCHW = self.conv(h_NCHW, num_frames)
-        return h_NCHW if self.attn is None else self.attn(h_NCHW, num_frames)
+from vqtool.core.networks.temporal import TemporalBlock
 
 
 class Decoder3d(Decoder):
@@ -32,11 +17,10 @@ class Decoder3d(Decoder):
 
     def __init__(self, config: ClassicConfig, decoder: Decoder3dConfig) -> None:
         super().__init__(config)
-        widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
-        self.temporal_mid = TemporalBlock(widths[-1], decoder, attention=True, shifted=False)
+        self.temporal_mid = TemporalBlock(config.widths[-1], decoder, attention=True, shifted=False)
         self.temporal_up = nn.ModuleList(
-            TemporalBlock(width, decoder, config.level_resolution(level) in config.attention_resolutions, shifted=True)
-            for level, width in enumerate(widths)
+            TemporalBlock(width, decoder, config.has_attention(level), shifted=True)
+            for level, width in enumerate(config.widths)
         )
 
     def after_middle(self, h_NCHW: Tensor, num_frames: int) -> Tensor:

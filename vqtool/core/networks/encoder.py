@@ -10,9 +10,11 @@ from vqtool.core.networks.blocks import Downsample, Level, Middle, group_norm
 class EncoderLevel(Level):
     """A level and the downsampling after it, which the last level has not."""
 
-    def __init__(self, in_channels: int, out_channels: int, num_blocks: int, attention: bool, last: bool) -> None:
-        super().__init__(in_channels, out_channels, num_blocks, attention)
-        self.downsample = nn.Identity() if last else Downsample(out_channels)
+    def __init__(self, config: ClassicConfig, level: int, in_channels: int) -> None:
+        width = config.widths[level]
+        attention = config.has_attention(level)
+        super().__init__(in_channels, width, config.num_res_blocks, attention, config.norm_groups)
+        self.downsample = nn.Identity() if level == len(config.widths) - 1 else Downsample(width)
 
     def forward(self, h_NCHW: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H / 2, W / 2), or the same resolution at the last level."""
@@ -25,18 +27,15 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ClassicConfig) -> None:
         super().__init__()
-        widths = [config.channels * multiplier for multiplier in config.channel_multipliers]
         self.conv_in = nn.Conv2d(3, config.channels, 3, padding=1)
         levels: list[EncoderLevel] = []
         previous = config.channels
-        for level, width in enumerate(widths):
-            attention = config.level_resolution(level) in config.attention_resolutions
-            last = level == len(widths) - 1
-            levels.append(EncoderLevel(previous, width, config.num_res_blocks, attention, last))
+        for level, width in enumerate(config.widths):
+            levels.append(EncoderLevel(config, level, previous))
             previous = width
         self.down = nn.ModuleList(levels)
-        self.mid = Middle(previous)
-        self.norm_out = group_norm(previous)
+        self.mid = Middle(previous, config.norm_groups)
+        self.norm_out = group_norm(previous, config.norm_groups)
         self.conv_out = nn.Conv2d(previous, config.latent_channels, 3, padding=1)
 
     def forward(self, frames_NCHW: Tensor) -> Tensor:

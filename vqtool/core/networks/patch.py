@@ -87,15 +87,22 @@ class PatchDecoder(nn.Module):
         self.unfold = nn.PixelShuffle(patch_size)
         _start_without_checkerboard(self.conv_out, patch_size)
 
-    def forward(self, latents_NCHW: Tensor, hints: Sequence[Tensor] = ()) -> Tensor:
-        """Latents to images; `hints`, a tensor a level from the lowest resolution up, are added before its blocks."""
+    def forward(self, latents_NCHW: Tensor, hints: Sequence[Tensor] = (), num_frames: int = 1) -> Tensor:
+        """Latents to images; `hints`, a tensor a level from the lowest resolution up, are added before its blocks.
+
+        `num_frames` of them, one after the other, are a clip, which matters to a clip decoder only.
+        """
         h_NCHW = self.conv_in(latents_NCHW)
         for number, level in enumerate(self.levels):
             if number:
                 h_NCHW = self.up[number - 1](h_NCHW)
-            h_NCHW = level(h_NCHW + hints[number] if hints else h_NCHW)
+            h_NCHW = self.after_level(number, level(h_NCHW + hints[number] if hints else h_NCHW), num_frames)
         images_NCHW: Tensor = self.unfold(self.conv_out(F.silu(self.norm_out(h_NCHW))))
         return images_NCHW
+
+    def after_level(self, number: int, h_NCHW: Tensor, num_frames: int) -> Tensor:
+        """Where a clip decoder mixes the frames of a clip, level 0 being the lowest resolution; here nothing."""
+        return h_NCHW
 
 
 @torch.no_grad()

@@ -1,15 +1,18 @@
 """The efficient tokenizer: networks that work on patches of pixels."""
 
+from typing import assert_never
+
 from torch import Tensor
 
-from vqtool.core.config import PatchConfig
+from vqtool.core.config import Decoder2dConfig, Decoder3dConfig, PatchConfig
 from vqtool.core.networks.patch import PatchDecoder, PatchEncoder
+from vqtool.core.networks.patch3d import PatchDecoder3d
 from vqtool.core.quantizers import build_quantizer
 from vqtool.core.tokenizers.frame import FrameTokenizer
 
 
 class PatchTokenizer(FrameTokenizer):
-    """`PatchEncoder`, quantizer, `PatchDecoder`: every frame by itself."""
+    """`PatchEncoder`, every frame by itself, quantizer, and `PatchDecoder`, of frames or of clips."""
 
     def __init__(self, config: PatchConfig) -> None:
         super().__init__()
@@ -17,7 +20,7 @@ class PatchTokenizer(FrameTokenizer):
         self.quantize = build_quantizer(config.quantizer)
         dim = self.quantize.code_dim
         self.encoder = PatchEncoder(3, config.patch_size, config.widths, config.num_res_blocks, dim)
-        self.decoder = PatchDecoder(dim, config.patch_size, config.widths, config.num_res_blocks, 3)
+        self.decoder = _build_decoder(dim, config)
 
     def encode_images(self, images_NCHW: Tensor) -> Tensor:
         """Images to latents."""
@@ -26,5 +29,15 @@ class PatchTokenizer(FrameTokenizer):
 
     def decode_images(self, codes_NCHW: Tensor, num_frames: int) -> Tensor:
         """Codes to images."""
-        images_NCHW: Tensor = self.decoder(codes_NCHW)
+        images_NCHW: Tensor = self.decoder(codes_NCHW, num_frames=num_frames)
         return images_NCHW
+
+
+def _build_decoder(code_dim: int, config: PatchConfig) -> PatchDecoder:
+    match config.decoder:
+        case Decoder2dConfig():
+            return PatchDecoder(code_dim, config.patch_size, config.widths, config.num_res_blocks, 3)
+        case Decoder3dConfig():
+            return PatchDecoder3d(code_dim, config, config.decoder)
+        case _:
+            assert_never(config.decoder)

@@ -1,0 +1,1 @@
+"""Checkpoints of other VQGAN programs, made into checkpoint folders of ours."""
