@@ -43,12 +43,14 @@ def import_checkpoint(
     Only tensors are read from FILE, nothing in it is run. The folder is printed, what was assumed goes to stderr.
     """
     from vqtool.cli.console import printable, stderr_line
+    from vqtool.core.config import ClassicConfig
     from vqtool.core.published.convert import Choices, import_checkpoint
 
     folder = output or Path(file.stem)
     choices = Choices(config, resolution, part, raw, tuple(ignore or ()), tuple(set_ or ()))
     imported = import_checkpoint(file, folder, choices)
     model = imported.config.model
+    assert isinstance(model, ClassicConfig)  # what a published checkpoint is
     tokens = (model.resolution // model.downsampling) ** 2
     stderr_line(
         f"{imported.num_tensors} tensors fit: {model.resolution}x{model.resolution} frames, {tokens} tokens each"
