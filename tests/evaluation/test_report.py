@@ -24,7 +24,7 @@ from vqtool.evaluation.report_pictures import extreme_windows
 from vqtool.evaluation.report_record import report_record
 from vqtool.evaluation.write_report import check_folder, scores_csv, write_report
 
-CLIP_METRICS = ["psnr", "ssim", "flicker"]
+CLIP_METRICS = ["psnr", "ssim", "flicker", "psnr_moving", "psnr_static"]
 
 
 def rows_of(report: Report) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""A configuration so small that a training step takes milliseconds."""
+"""Configurations so small that a training step takes milliseconds."""
 
 from collections.abc import Callable
 from pathlib import Path

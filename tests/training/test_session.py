@@ -20,11 +20,17 @@ from vqtool.runs.checkpoints import find_checkpoint, list_checkpoints, pointed_s
 from vqtool.runs.control import send_request
 from vqtool.runs.folder import RunFolder
 from vqtool.runs.previews import list_previews, read_preview
-from vqtool.training.session import Ended, Session
+from vqtool.training.session import Ended, Session, StageBegan
 from vqtool.training.start import resume_run, start_run
 from vqtool.training.trainer import StepResult
 
 Tiniest = Callable[..., Config]
+CLIP = [
+    "model.kind=clip", "model.segment_frames=4", "model.train_frames=2", "data.clip_frames=6", "loss.motion_weight=4",
+    "model.context_channels=8", "model.context_quantizer.of.codebook_size=16", "model.context_quantizer.of.code_dim=4",
+    "model.context_quantizer.of.warmup_steps=1", "eval.metrics=['psnr','psnr_moving']",
+]  # fmt: skip
+"""Added to the tiniest config it trains a clip tokenizer: 3 steps its context, the rest its changes."""
 
 
 def start(config: Config) -> Session:
@@ -87,6 +93,27 @@ def test_preview_tokens_decode_to_the_preview(tiniest: Tiniest) -> None:
     assert np.array_equal(clip.reconstruction, expected)
 
 
+def test_a_clip_tokenizer_goes_through_its_stages(tiniest: Tiniest) -> None:
+    session = start(tiniest(*CLIP, "train.log_every=2"))
+    happenings = list(session.happenings())
+    steps = [happening for happening in happenings if isinstance(happening, StepResult)]
+    assert [step.stage for step in steps] == ["context"] * 4 + ["changes"] * 4
+    assert [happening for happening in happenings if isinstance(happening, StageBegan)] == [StageBegan(5, "changes")]
+    events = lines(session.run.events_file)
+    assert [(line["step"], line["stage"]) for line in events if line["kind"] == "stage"] == [(5, "changes")]
+    clip = read_preview(list_previews(session.run)[-1][1])[0]
+    assert clip.context_tokens is not None
+    assert (clip.tokens.shape, clip.context_tokens.shape) == ((4, 4, 4), (1, 8, 4))
+    model, _ = load_model(find_checkpoint(str(session.run.path)), torch.device("cpu"))
+    tokens = Tokens(*(torch.from_numpy(grid.astype(np.int64))[None] for grid in (clip.tokens, clip.context_tokens)))
+    with torch.inference_mode():
+        frames = model.decode(tokens)[0]
+    expected = ((frames.movedim(1, -1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    assert np.array_equal(clip.reconstruction, expected)
+    val = [line for line in lines(session.run.metrics_file) if line["split"] == "val"]
+    assert {"metric/psnr_moving", "metric/psnr_moving_context"} <= val[-1].keys()
+
+
 def test_the_last_checkpoints_and_the_best_ones_are_kept(tiniest: Tiniest) -> None:
     run = finish(start(tiniest("train.steps=12", "train.eval_every=12")))
     assert [step for step, _ in list_checkpoints(run)] == [10, 12]
@@ -99,11 +126,14 @@ def test_training_lowers_the_loss(tiniest: Tiniest) -> None:
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
 
 
-@pytest.mark.parametrize("stop_at", [1, 3, 6])
-def test_a_resumed_run_equals_one_that_was_never_stopped(tiniest: Tiniest, tmp_path: Path, stop_at: int) -> None:
+@pytest.mark.parametrize("kind", [[], CLIP], ids=["frames", "clips"])
+@pytest.mark.parametrize("stop_at", [1, 3, 5, 6])
+def test_a_resumed_run_equals_one_that_was_never_stopped(
+    tiniest: Tiniest, tmp_path: Path, stop_at: int, kind: list[str]
+) -> None:
     # Codes are revived and clips changed at every step, so that the generators' states matter too.
     changes = ("data.augment.flip=0.5", "data.augment.min_crop=0.5", "data.augment.contrast=0.5")
-    settings = ("train.accumulate=2", "model.quantizer.revive_below=0.9", *changes)
+    settings = ("train.accumulate=2", "model.quantizer.revive_below=0.9", *changes, *kind)
     whole = finish(start(tiniest("run.name=whole", *settings)))
     assert "revive" in [line["kind"] for line in lines(whole.events_file)]
     config = tiniest("run.name=parts", *settings)

@@ -28,6 +28,16 @@ def test_noisy_falling_losses_raise_nothing() -> None:
         assert kinds(watch, seconds=noise * 0.1, **changes) == []
 
 
+def test_motion_that_is_no_better_than_the_still_context_is_told() -> None:
+    scores = {"metric/psnr_moving": 15.0, "metric/psnr_moving_context": 14.9}
+    watch = AlarmWatch(1024)
+    assert watch.judge(scores) is None
+    assert watch.judge({"metric/psnr_moving": 15.0}) is None
+    alarm = watch.judge(scores | {"metric/psnr_moving": 14.9})
+    assert alarm is not None
+    assert (alarm.kind, alarm.evidence) == ("still", "moving pixels 14.90 dB, the context alone has 14.90 dB")
+
+
 def test_each_fault_is_told_with_its_numbers_once_until_it_is_over() -> None:
     for kind, change in [
         ("spike", {"loss__total": 0.7}),

@@ -51,6 +51,7 @@ class Evaluation:
     reconstructor alone, of the slowest process.
     frame_psnr: dB (clips, T), infinite for identical frames, and tokens: int32, on the CPU, in the order of the
     clips; None where they were not asked for, and of a baseline.
+    moving_psnr: PSNR of the moving pixels, dB, of the reconstruction and of its context alone; None without a context.
     """
 
     scores: dict[str, float]
@@ -66,6 +67,7 @@ class Evaluation:
     reconstruct_seconds: float
     frame_psnr: Tensor | None = None
     tokens: Tokens | None = None
+    moving_psnr: tuple[float, ...] | None = None
 
 
 def model_reconstructor(model: Tokenizer, precision: torch.dtype) -> Reconstruct:
@@ -195,6 +197,7 @@ def _evaluation(contender: Contender, tally: Tally, windows: Windows, seconds: f
         seconds=seconds,
         reconstruct_seconds=tally.seconds,
         frame_psnr=torch.cat(tally.frame_psnr) if tally.frame_psnr else None,
+        moving_psnr=tuple(torch.cat(tally.moving_psnr, dim=1).mean(dim=1).tolist()) if tally.moving_psnr else None,
         tokens=Tokens.joined(tally.tokens) if tally.tokens else None,
     )
 

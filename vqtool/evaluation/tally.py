@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from vqtool.core.losses.reconstruction import l1
-from vqtool.core.metrics.base import State
+from vqtool.core.metrics.base import State, to_8bit_grid
 from vqtool.core.metrics.codebook import CodebookUsage
+from vqtool.core.metrics.moving import masked_psnr, moving_pixels
 from vqtool.core.metrics.psnr import psnr
 from vqtool.core.tokenizers import Reconstruction, Tokens
 
@@ -20,7 +21,8 @@ class Tally:
     """Scores, losses and tokens of the clips so far, in their order.
 
     loss_sums: a sum over clips a batch, by name. seconds: spent in the reconstructor. states: of the metrics, filled by
-    who owns them. frame_psnr (B, T) and tokens: a batch each, where details are kept.
+    who owns them. frame_psnr (B, T) and tokens: a batch each, where details are kept. moving_psnr (2, B): of
+    the moving pixels, dB, of the reconstruction and of its context alone, where it has one.
     """
 
     def __init__(self, codebook_size: int = 0, keep_details: bool = False) -> None:
@@ -31,6 +33,7 @@ class Tally:
         self.states: dict[str, State] = {}
         self.frame_psnr: list[Tensor] = []
         self.tokens: list[Tokens] = []
+        self.moving_psnr: list[Tensor] = []
         self._keep_details = keep_details
 
     @classmethod
@@ -49,6 +52,7 @@ class Tally:
                 whole.loss_sums[name] += sums
             whole.frame_psnr += part.frame_psnr
             whole.tokens += part.tokens
+            whole.moving_psnr += part.moving_psnr
         whole.seconds = max(part.seconds for part in parts)
         return whole
 
@@ -71,6 +75,11 @@ class Tally:
             self.usage.update(result.tokens.of_clips())
             if self._keep_details:
                 self.tokens.append(result.tokens.stored())
+        if result.context_BTCHW is not None and num_frames > 1:
+            context_grid = to_8bit_grid(result.context_BTCHW)
+            moving_BTHW = moving_pixels(real_grid, real_grid.mean(dim=1))
+            pair = [masked_psnr(real_grid, grid, moving_BTHW) for grid in (fake_grid, context_grid)]
+            self.moving_psnr.append(torch.stack(pair).cpu())
         if self._keep_details:
             frame_psnr = psnr(real_grid.flatten(0, 1), fake_grid.flatten(0, 1))
             self.frame_psnr.append(frame_psnr.view(num_clips, num_frames).cpu())

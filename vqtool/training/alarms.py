@@ -46,6 +46,13 @@ class AlarmWatch:
             self._recent.setdefault(name, deque(maxlen=WINDOW)).append(value)
         return fresh
 
+    def judge(self, scores: Mapping[str, float]) -> Alarm | None:
+        """The fault that an evaluation late in a stage shows: what moves is no better than the still context."""
+        moving, context = scores.get("metric/psnr_moving"), scores.get("metric/psnr_moving_context")
+        if moving is None or context is None or moving > context:
+            return None
+        return Alarm("still", f"moving pixels {moving:.2f} dB, the context alone has {context:.2f} dB")
+
     def _find(self, numbers: Mapping[str, float], seconds: float, quantized: bool) -> Iterator[Alarm]:
         usual, total = self._usual("total"), numbers["loss/total"]
         if usual is not None and total > SPIKE_FACTOR * usual:

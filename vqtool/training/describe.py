@@ -1,7 +1,7 @@
 """What happens in training, in one line each: for the console, and for console.log."""
 
 from vqtool.training.evaluator import Evaluated
-from vqtool.training.session import Ended, Happening, Raised, Saved
+from vqtool.training.session import Ended, Happening, Raised, Saved, StageBegan
 from vqtool.training.trainer import StepResult
 
 UNITS = {"metric/psnr": " dB"}
@@ -12,6 +12,8 @@ def describe(happening: Happening) -> str:
     match happening:
         case StepResult():
             return _describe_step(happening)
+        case StageBegan():
+            return f"step {happening.step}: stage {happening.stage}"
         case Evaluated():
             return f"step {happening.step}: {happening.split} {describe_numbers(happening.numbers)}"
         case Saved():

@@ -90,6 +90,8 @@ class Evaluator:
             numbers["loss/perceptual"] = evaluation.scores["lpips"]
             total += self._loss.perceptual_weight * evaluation.scores["lpips"]
         numbers["loss/total"] = total
+        if evaluation.moving_psnr is not None:
+            numbers["metric/psnr_moving"], numbers["metric/psnr_moving_context"] = evaluation.moving_psnr
         if evaluation.usage is not None:
             usage = evaluation.usage
             numbers |= {"codebook/perplexity": usage.perplexity, "codebook/used": usage.used}

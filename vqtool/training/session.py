@@ -57,7 +57,15 @@ class Raised:
     alarm: Alarm
 
 
-Happening = StepResult | Evaluated | Saved | Raised | Ended
+@dataclass(frozen=True)
+class StageBegan:
+    """Training goes on with its next stage."""
+
+    step: int
+    stage: str
+
+
+Happening = StepResult | StageBegan | Evaluated | Saved | Raised | Ended
 
 
 class Session:
@@ -164,9 +172,12 @@ class Session:
     def _steps(self, log: RunLog, signals: StopSignals) -> Iterator[Happening]:
         trainer = self._trainer
         while trainer.share_done < 1:
+            before = trainer.model.stage
             result = trainer.train_step()
             self._num_revived += result.num_revived
             log.heartbeat(result.step)
+            if trainer.model.stage != before:
+                yield self._begin_stage(log, result)
             yield result
             if result.step % self._train.log_every == 0 or result.step == 1:
                 yield from self._log(log, result)
@@ -176,6 +187,12 @@ class Session:
             yield from self._due(log, requests)
         yield from self._end(log, signals)
 
+    def _begin_stage(self, log: RunLog, result: StepResult) -> StageBegan:
+        """Losses of another stage are no measure for this one's."""
+        self._alarms = AlarmWatch(self._trainer.model.codebook_size)
+        log.event("stage", result.step, stage=result.stage)
+        return StageBegan(result.step, result.stage)
+
     def _log(self, log: RunLog, result: StepResult) -> Iterator[Raised]:
         """A line in metrics.jsonl, and what is alarming about it."""
         numbers = log.step(result, self._trainer.usage, self._num_revived)
@@ -183,8 +200,11 @@ class Session:
         self.last_numbers = numbers
         quantized = bool(self._trainer.model.quantizer.is_initialised)
         for alarm in self._alarms.update(numbers, result.seconds, quantized):
-            log.event("alarm", result.step, alarm=alarm.kind, evidence=alarm.evidence)
-            yield Raised(result.step, alarm)
+            yield self._raise(log, alarm)
+
+    def _raise(self, log: RunLog, alarm: Alarm) -> Raised:
+        log.event("alarm", self._trainer.step, alarm=alarm.kind, evidence=alarm.evidence)
+        return Raised(self._trainer.step, alarm)
 
     def _take_requests(self, log: RunLog, signals: StopSignals) -> list[Request]:
         """What was asked for since the last step, each answered by an event; a signal to any process is one to all."""
@@ -245,6 +265,9 @@ class Session:
                 if self._processes.is_main:
                     self.run.update_status(best=self._best.state())
             yield result
+            late = self._trainer.model.stage > 0 and self._trainer.stage_progress > 0.5
+            if late and (alarm := self._alarms.judge(result.numbers)):
+                yield self._raise(log, alarm)
         return improved
 
     def _preview(self, log: RunLog) -> None:

@@ -58,12 +58,13 @@ def frame_metric(request: pytest.FixtureRequest, networks: Networks) -> FrameMet
 
 @pytest.fixture
 def clips() -> Callable[..., tuple[Tensor, Tensor]]:
-    """Real and noisy clips (B, T, 3, 20, 18) on the 8-bit grid, each with its own amount of noise."""
+    """Real and noisy clips (B, T, 3, 20, 18) on the 8-bit grid, half of each still, each with its own noise."""
 
     def make(num_clips: int = 5, num_frames: int = 3, height: int = 20, width: int = 18) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(4)
         shape = (num_clips, num_frames, 3, height, width)
         real = torch.rand(shape, generator=generator) * 2 - 1
+        real[..., : width // 2] = real[:, :1, ..., : width // 2]
         amount = torch.linspace(0.05, 0.8, num_clips).view(-1, 1, 1, 1, 1)
         fake = real + amount * torch.randn(shape, generator=generator)
         return to_8bit_grid(real), to_8bit_grid(fake)
