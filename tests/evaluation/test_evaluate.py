@@ -44,7 +44,7 @@ def test_scores_are_those_of_the_pictures_a_user_would_save(windows: Windows) ->
 def test_the_batch_size_does_not_matter(windows: Windows, batch_size: int) -> None:
     one, other = (evaluate(mean_frame, windows, build_metrics(["psnr", "ssim"]), CPU, size) for size in (batch_size, 5))
     assert one.scores == pytest.approx(other.scores, rel=1e-6)
-    assert one.pixel_l1 == pytest.approx(other.pixel_l1, rel=1e-5)
+    assert one.pixel_loss == pytest.approx(other.pixel_loss, rel=1e-5)
 
 
 def test_baselines_are_what_their_names_say() -> None:

@@ -24,6 +24,11 @@ class VQVAE(FrameTokenizer):
         self.post_quant_conv = nn.Conv2d(self.quantize.code_dim, config.latent_channels, 1)
         self.decoder = _build_decoder(config)
 
+    @property
+    def last_layer(self) -> Tensor:
+        """The convolution to RGB."""
+        return self.decoder.conv_out.weight
+
     def encode_images(self, images_NCHW: Tensor) -> Tensor:
         """Images to latents."""
         latents_NCHW: Tensor = self.quant_conv(self.encoder(images_NCHW))
