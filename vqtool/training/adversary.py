@@ -41,7 +41,9 @@ class Adversary:
     ) -> None:
         self._config, self._clip_norm = config, optim.clip_norm or float("inf")
         self._device, self._precision, self._processes = device, precision, processes
-        self.discriminator = build_discriminator(config, resolution).to(device)
+        # Until it teaches, the tokenizer trains as it would without it: its weights take no draws from the others.
+        with torch.random.fork_rng(devices=[]):
+            self.discriminator = build_discriminator(config, resolution).to(device)
         self.optimizer = build_optimizer(self.discriminator, optim)
         self.lecam = Lecam(processes).to(device)
 
