@@ -56,6 +56,7 @@ def test_the_loss_is_the_plain_mean_of_weight_times_distance(kind: str) -> None:
     )  # fmt: skip
     loss = TokenizerLoss(config, None)(real, answer(fake, context))
     total = count = 0.0
+    fake = fake.detach()
     for place in np.ndindex(3, 4, 5, 6):
         b, t, h, w = place
         moves = max(abs(float(real[b, t, c, h, w] - context[b, t, c, h, w])) for c in range(3)) > 0.15

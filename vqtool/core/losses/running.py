@@ -29,7 +29,7 @@ class RunningAverage(nn.Module):
 
         A batch that is not finite is given back but not kept.
         """
-        whole = batch.detach().float().clone()
+        whole = batch.float().clone()
         self._processes.average_([whole])
         decay = (self.num_batches / (self.num_batches + 1)).clamp(max=self.decay)
         averages = self.values * decay + whole * (1 - decay)
