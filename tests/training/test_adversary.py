@@ -14,6 +14,7 @@ from vqtool.core.config import Config, LossConfig, OptimConfig
 from vqtool.core.features.i3d import I3D
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.losses.video_features import VideoFeatureLoss
+from vqtool.core.tokenizers import Tokenizer, build_tokenizer
 from vqtool.core.tokenizers.patch import PatchTokenizer
 from vqtool.errors import CheckpointError, ConfigError
 from vqtool.runs.checkpoints import find_checkpoint
@@ -54,11 +55,16 @@ def gradients(module: torch.nn.Module) -> dict[str, Tensor]:
 
 @pytest.fixture
 def model(tiniest: Tiniest) -> PatchTokenizer:
+    model = tokenizer(tiniest("model.kind=patch"))
+    assert isinstance(model, PatchTokenizer)
+    return model
+
+
+def tokenizer(config: Config) -> Tokenizer:
+    """The model of `config`, its codes placed at random."""
     torch.manual_seed(0)
-    config = tiniest("model.kind=patch").model
-    model = PatchTokenizer(config)
-    quantizer = model.quantizer
-    quantizer.initialise(torch.randn(quantizer.num_initial_vectors, quantizer.code_dim))
+    model = build_tokenizer(config.model)
+    model.quantizer.initialise(torch.randn(model.quantizer.num_initial_vectors, model.quantizer.code_dim))
     return model
 
 
@@ -73,8 +79,16 @@ def frames() -> Tensor:
     return torch.rand(2, 3, 3, 32, 32, generator=torch.Generator().manual_seed(3)) * 2 - 1
 
 
-@pytest.mark.parametrize("quantized", [True, False])
-def test_the_gradient_is_that_of_the_whole_loss_written_out(model: PatchTokenizer, quantized: bool) -> None:
+CLASSIC = (
+    "model={kind='classic', resolution=32, channels=8, channel_multipliers=[1,2], num_res_blocks=1, latent_channels=8}"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantized"), [("model.kind=patch", True), ("model.kind=patch", False), (CLASSIC, True)]
+)
+def test_the_gradient_is_that_of_the_whole_loss_written_out(tiniest: Tiniest, kind: str, quantized: bool) -> None:
+    model = tokenizer(tiniest(kind))
     config, adversary = build(codebook_weight=3, adversarial_weight_limit=1e6)
     twin = copy.deepcopy(model)  # a forward pass moves the codes
     result = model(frames(), quantized)

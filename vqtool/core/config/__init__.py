@@ -119,7 +119,7 @@ class Config(Section):
         if self.loss.has_video_features and num_frames < FVD_MIN_FRAMES:
             raise ValueError(
                 f"loss.fvd_mean_weight and loss.fvd_cov_weight need data.clip_frames of at least {FVD_MIN_FRAMES} "
-                f"(got {num_frames}): I3D has no shorter clips"
+                f"(got {num_frames}), for I3D has no shorter clips: set data.clip_frames=12, or these weights to 0"
             )
         if self.loss.adversarial_weight and self.loss.discriminator_kind == "3d" and num_frames < 2:
             raise ValueError(
