@@ -11,7 +11,7 @@ import torch
 from vqtool.core.distributed import Processes
 from vqtool.core.metrics import build_metrics
 from vqtool.core.metrics.psnr import Psnr
-from vqtool.core.tokenizers import Reconstruction
+from vqtool.core.tokenizers import Reconstruction, Tokens
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.errors import VqtoolError
@@ -34,7 +34,7 @@ def brightest(frames_BTCHW: torch.Tensor) -> Reconstruction:
     """Tokens that tell which frame is how bright, and the frame itself a little darker."""
     tokens = ((frames_BTCHW.mean(dim=(2, 3, 4)) + 1) * 8).long().clamp(0, 15)[..., None, None]
     loss = frames_BTCHW.mean()
-    return Reconstruction(frames_BTCHW * 0.9, tokens, loss, {"commitment": loss * 2}, loss.long())
+    return Reconstruction(frames_BTCHW * 0.9, Tokens(tokens), loss, {"commitment": loss * 2}, loss.long())
 
 
 def comparable(result: Evaluation) -> tuple:
@@ -43,7 +43,7 @@ def comparable(result: Evaluation) -> tuple:
         result.scores, result.clip_scores, result.clip_names, result.num_frames, result.pixel_loss,
         result.quantizer_loss,
         result.quantizer_parts, None if result.usage is None else result.usage.counts.tolist(),
-        None if result.tokens is None else result.tokens.tolist(),
+        None if result.tokens is None else result.tokens.frames_BTHW.tolist(),
         None if result.frame_psnr is None else result.frame_psnr.tolist(),
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def test_details_are_kept_only_where_asked_for(windows: Windows) -> None:
     assert kept.tokens is not None
     assert kept.frame_psnr is not None
     assert kept.details == plain.details == {"psnr": {"extra": 1.0}}
-    assert kept.tokens.shape == (len(windows), 4, 1, 1)
+    assert kept.tokens.frames_BTHW.shape == (len(windows), 4, 1, 1)
     np.testing.assert_allclose(kept.frame_psnr.mean(dim=1), kept.clip_scores["psnr"], rtol=1e-5)
 
 

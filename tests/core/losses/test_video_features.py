@@ -125,6 +125,9 @@ def test_the_weighted_losses_are_part_of_the_total_of_clips_that_are_long_enough
     expected = parts["pixel"] + 0.5 * parts["fvd_mean"] + 3 * parts["fvd_cov"]
     torch.testing.assert_close(parts["total"], expected)
     assert "fvd_mean" not in loss(clips(0, 8), answer(clips(1, 8))).parts
+    one = LossConfig(perceptual_weight=0, fvd_cov_weight=3)
+    parts = TokenizerLoss(one, None, VideoFeatureLoss(i3d, NUM_FEATURES))(clips(0), answer(clips(1))).parts
+    assert {"fvd_mean", "fvd_cov"} & parts.keys() == {"fvd_cov"}
 
 
 def test_its_network_is_needed_exactly_where_it_has_a_weight(i3d: I3D) -> None:

@@ -22,13 +22,7 @@ class LossConfig(Section):
 
     pixel_weight: Weight = setting(1.0, "weight of the distance of pixels in [-1, 1]")
     pixel_kind: PixelKind = setting("l1", "that distance: absolute, squared, or Charbonnier's between the two")
-    motion_weight: Weight = setting(0.0, "extra weight of pixels that move, for tokenizers with a context")
-    motion_threshold: float = setting(
-        0.1,
-        "a pixel moves where a channel is further than this from the context; 0.1 is 12.75 of 255 levels",
-        ge=0,
-        le=2,
-    )
+    motion_weight: Weight = setting(0.0, "extra weight of pixels that move, for a tokenizer that tells which do")
     perceptual_weight: Weight = setting(1.0, "weight of LPIPS (VGG16, v0.1)")
     codebook_weight: Weight = setting(1.0, "weight of the quantizer's codebook and commitment losses")
     fvd_mean_weight: Weight = setting(0.0, "weight of the distance of mean I3D logits; needs clips of 9 frames")

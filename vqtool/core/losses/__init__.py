@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from vqtool.core.config import FVD_MIN_FRAMES, LossConfig
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses.perceptual import PerceptualLoss
-from vqtool.core.losses.reconstruction import moving_pixels, pixel_distances
+from vqtool.core.losses.reconstruction import pixel_distances
 from vqtool.core.losses.video_features import VideoFeatureLoss
 from vqtool.core.tokenizers import Reconstruction
 
@@ -51,8 +50,10 @@ class TokenizerLoss(nn.Module):
         quantizer = self.config.codebook_weight * result.quantizer_loss
         total = self.config.pixel_weight * pixel + quantizer
         parts = {"pixel": pixel.detach(), **result.quantizer_parts}
-        if self.config.motion_weight and result.context_BTCHW is not None:
-            motion = self._motion(distances_BTCHW, target_BTCHW, result.context_BTCHW)
+        if self.config.motion_weight and result.moving_BTHW is not None:
+            # What moving pixels add to the plain mean at an extra weight of 1: the loss is the mean of weight x
+            # distance, weight = 1 + motion_weight where something moves, so still clips count less than busy ones.
+            motion = (distances_BTCHW * result.moving_BTHW[:, :, None]).mean()
             total = total + self.config.pixel_weight * self.config.motion_weight * motion
             parts["motion"] = motion.detach()
         if self.perceptual is not None:
@@ -62,20 +63,12 @@ class TokenizerLoss(nn.Module):
         # A stage of training may answer with shorter clips than it was given.
         if self.video_features is not None and target_BTCHW.shape[1] >= FVD_MIN_FRAMES:
             weights = {"fvd_mean": self.config.fvd_mean_weight, "fvd_cov": self.config.fvd_cov_weight}
-            for name, value in self.video_features(target_BTCHW, result.frames_BTCHW).items():
-                total = total + weights[name] * value
-                parts[name] = value.detach()
+            distances = self.video_features(target_BTCHW, result.frames_BTCHW)
+            for name, weight in weights.items():
+                if weight:
+                    total = total + weight * distances[name]
+                    parts[name] = distances[name].detach()
         return Loss(total, quantizer, {"total": total.detach(), **parts})
-
-    def _motion(self, distances_BTCHW: Tensor, target_BTCHW: Tensor, context_BTCHW: Tensor) -> Tensor:
-        """What moving pixels add to the mean distance of all pixels, at an extra weight of 1.
-
-        So the loss is the plain mean of weight x distance, weight = 1 + motion_weight where something moves: a clip
-        without motion counts less than one with much of it.
-        """
-        with torch.no_grad():
-            moving_BT1HW = moving_pixels(target_BTCHW, context_BTCHW, self.config.motion_threshold)
-        return (distances_BTCHW * moving_BT1HW).mean()
 
     def state(self) -> dict[str, Any]:
         """What a resume needs: the running moments of video features, where they are used."""

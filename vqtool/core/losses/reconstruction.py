@@ -31,8 +31,3 @@ def pixel_distances(real: Tensor, fake: Tensor, kind: PixelKind = "l1") -> Tenso
 def pixel_loss(real: Tensor, fake: Tensor, kind: PixelKind = "l1") -> Tensor:
     """The mean of `pixel_distances`: a scalar (lower is better)."""
     return pixel_distances(real, fake, kind).mean()
-
-
-def moving_pixels(real_BTCHW: Tensor, context_BTCHW: Tensor, threshold: float) -> Tensor:
-    """Where frames in [-1, 1] are further than `threshold` from their context in any channel: bool (B, T, 1, H, W)."""
-    return ((real_BTCHW - context_BTCHW).abs() > threshold).any(dim=2, keepdim=True)

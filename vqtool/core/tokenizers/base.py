@@ -56,6 +56,7 @@ class Reconstruction:
     target_BTCHW: what training compares the frames with; None is the input. In training a tokenizer may answer with a
     part of the frames, or with pictures made of them.
     context_BTCHW: what each frame would be from its context alone; None where there is none.
+    moving_BTHW: which pixels of the target move, as training weighs them; None where it does not tell.
     """
 
     frames_BTCHW: Tensor
@@ -65,6 +66,7 @@ class Reconstruction:
     num_revived: Tensor
     target_BTCHW: Tensor | None = None
     context_BTCHW: Tensor | None = None
+    moving_BTHW: Tensor | None = None
 
 
 @dataclass(frozen=True)
