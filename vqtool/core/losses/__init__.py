@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vqtool.core.config import FVD_MIN_FRAMES, LossConfig
+from vqtool.core.config import LossConfig
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses.perceptual import PerceptualLoss
 from vqtool.core.losses.reconstruction import pixel_distances
@@ -60,8 +60,8 @@ class TokenizerLoss(nn.Module):
             perceptual = self.perceptual(target_BTCHW, result.frames_BTCHW)
             total = total + self.config.perceptual_weight * perceptual
             parts["perceptual"] = perceptual.detach()
-        # A stage of training may answer with shorter clips than it was given.
-        if self.video_features is not None and target_BTCHW.shape[1] >= FVD_MIN_FRAMES:
+        # A target of its own is pictures, or some frames in any order: no clip.
+        if self.video_features is not None and result.target_BTCHW is None:
             weights = {"fvd_mean": self.config.fvd_mean_weight, "fvd_cov": self.config.fvd_cov_weight}
             distances = self.video_features(target_BTCHW, result.frames_BTCHW)
             for name, weight in weights.items():
