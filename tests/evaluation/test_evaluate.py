@@ -12,7 +12,7 @@ from vqtool.core.tokenizers import Reconstruction
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.evaluation.baselines import baselines_for, copy_previous, mean_frame
-from vqtool.evaluation.evaluate import evaluate
+from vqtool.evaluation.evaluate import Contender, evaluate, evaluate_all
 from vqtool.evaluation.pictures import error_map, side_by_side, stack_clips, strip
 
 CPU = torch.device("cpu")
@@ -44,7 +44,14 @@ def test_scores_are_those_of_the_pictures_a_user_would_save(windows: Windows) ->
 def test_the_batch_size_does_not_matter(windows: Windows, batch_size: int) -> None:
     one, other = (evaluate(mean_frame, windows, build_metrics(["psnr", "ssim"]), CPU, size) for size in (batch_size, 5))
     assert one.scores == pytest.approx(other.scores, rel=1e-6)
-    assert one.pixel_l1 == pytest.approx(other.pixel_l1, rel=1e-5)
+    assert one.pixel_loss == pytest.approx(other.pixel_loss, rel=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("l1", 0.08), ("l2", 0.0064), ("charbonnier", 0.080006)])
+def test_the_pixel_loss_is_of_the_kind_that_was_asked_for(windows: Windows, kind: str, expected: float) -> None:
+    contender = Contender("darker", darker, build_metrics(["psnr"]), pixel_kind=kind)
+    (result,) = evaluate_all([contender], windows, CPU, 3)
+    assert result.pixel_loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_baselines_are_what_their_names_say() -> None:

@@ -40,7 +40,8 @@ def brightest(frames_BTCHW: torch.Tensor) -> Reconstruction:
 def comparable(result: Evaluation) -> tuple:
     """All but the seconds."""
     return (
-        result.scores, result.clip_scores, result.clip_names, result.num_frames, result.pixel_l1, result.quantizer_loss,
+        result.scores, result.clip_scores, result.clip_names, result.num_frames, result.pixel_loss,
+        result.quantizer_loss,
         result.quantizer_parts, None if result.usage is None else result.usage.counts.tolist(),
         None if result.tokens is None else result.tokens.frames_BTHW.tolist(),
         None if result.frame_psnr is None else result.frame_psnr.tolist(),

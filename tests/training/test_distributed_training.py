@@ -24,6 +24,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = (
     "train.accumulate=2", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5",
     "data.augment.min_crop=0.5", "data.augment.contrast=0.5",
+    "loss.adversarial_weight=0.5", "loss.adversarial_start=0.25", "loss.discriminator_warmup=0.25",
+    "loss.discriminator_channels=8", "loss.lecam_weight=0.01",
 )  # fmt: skip
 
 

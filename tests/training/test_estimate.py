@@ -31,6 +31,13 @@ def test_the_original_network_takes_the_published_operations() -> None:
     assert found / 1e9 == pytest.approx(75.7, abs=0.05)
 
 
+def test_a_discriminator_that_comes_later_is_told(tiniest: Callable[..., Config]) -> None:
+    gan = ("loss.adversarial_weight=1", "loss.discriminator_channels=4")
+    assert "after 30% of the run" in list(estimate_run(tiniest(*gan), "cpu").lines())[-1]
+    at_once = estimate_run(tiniest(*gan, "loss.adversarial_start=0"), "cpu")
+    assert not any("discriminator" in line for line in at_once.lines())
+
+
 def test_a_wall_budget_bounds_the_time() -> None:
     facts = {
         "device": "cpu", "precision": "float32", "num_parameters": 1, "gigaflops_per_frame": 1.0, "memory_bytes": 1,

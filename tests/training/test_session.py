@@ -14,6 +14,7 @@ import torch
 
 from vqtool.core.checkpoint import load_model, load_state
 from vqtool.core.config import Config
+from vqtool.core.frames import to_model
 from vqtool.core.tokenizers import Tokens
 from vqtool.errors import CheckpointError, ConfigError, DataError, RunError, VqtoolError, WeightsError
 from vqtool.runs.checkpoints import find_checkpoint, list_checkpoints, pointed_step
@@ -222,6 +223,14 @@ def test_the_evaluated_loss_is_weighted_like_the_trained_one(tiniest: Tiniest) -
     assert line["loss/total"] == pytest.approx(2 * line["loss/pixel"] + 3 * 0.5 * line["loss/commitment"])
 
 
+def test_the_evaluated_pixel_loss_is_of_the_trained_kind(tiniest: Tiniest) -> None:
+    session = start(tiniest("loss.pixel_kind=l2"))
+    model, windows = session._trainer.average.model, session._evaluator.windows["val"]
+    frames = to_model(windows.views(np.arange(len(windows))), torch.device("cpu"))
+    expected = float((model(frames).frames_BTCHW - frames).square().mean())
+    assert session._evaluator(model, 0, "val").numbers["loss/pixel"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_wall_budget_ends_a_run(tiniest: Tiniest) -> None:
     run = finish(start(tiniest("train.max_seconds=0.001", "train.steps=1000")))
     status = run.read_status()
@@ -273,13 +282,16 @@ def test_mistakes_are_found_before_a_run_folder_is_made(
     assert not list((tmp_path / "runs").glob("*"))
 
 
-@pytest.mark.parametrize("override", ["loss.perceptual_weight=1", "eval.metrics=['lpips']"])
+@pytest.mark.parametrize(
+    ("override", "name"),
+    [("loss.perceptual_weight=1", "lpips"), ("eval.metrics=['lpips']", "lpips"), ("loss.fvd_mean_weight=1", "i3d")],
+)
 def test_absent_weights_stop_before_training_with_the_command_to_run(
-    tiniest: Tiniest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
+    tiniest: Tiniest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str, name: str
 ) -> None:
     monkeypatch.setenv("VQTOOL_HOME", str(tmp_path / "home"))
-    with pytest.raises(WeightsError, match="vqtool fetch-weights lpips"):
-        start(tiniest(override))
+    with pytest.raises(WeightsError, match=f"vqtool fetch-weights {name}"):
+        start(tiniest(override, "data.clip_frames=9"))
     assert not list((tmp_path / "runs").glob("*"))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vqtool.core.config import PixelKind
 from vqtool.core.device import autocast
 from vqtool.core.distributed import Processes
 from vqtool.core.frames import to_model
@@ -27,13 +28,15 @@ Advance = Callable[[int, int], None]
 class Contender:
     """What is measured: a reconstructor with metrics of its own.
 
-    `codebook_size` is K, to count the use of codes; 0 where there are none.
+    `codebook_size` is K, to count the use of codes; 0 where there are none. `pixel_kind` is the distance whose mean is
+    `Evaluation.pixel_loss`.
     """
 
     name: str
     reconstruct: Reconstruct
     metrics: Sequence[Metric]
     codebook_size: int = 0
+    pixel_kind: PixelKind = "l1"
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Evaluation:
     details: numbers beside a score (`Metric.details`), of the metrics that have any; they take time, so the main
         process alone has them.
     clip_scores: a score a clip, in the order of `clip_names`, of the metrics that score single clips.
-    pixel_l1: mean absolute difference of pixels in [-1, 1]. quantizer_loss and its
-    unweighted quantizer_parts: as in training.
+    pixel_loss: mean distance of pixels in [-1, 1], all of the same weight. quantizer_loss and its unweighted
+    quantizer_parts: as in training.
     usage: codebook usage over all tokens; None for a baseline, which has none.
     seconds: of the whole loop, with metrics and whatever else was measured beside; reconstruct_seconds: of the
     reconstructor alone, of the slowest process.
@@ -59,7 +62,7 @@ class Evaluation:
     clip_scores: dict[str, list[float]]
     clip_names: list[str]
     num_frames: int
-    pixel_l1: float
+    pixel_loss: float
     quantizer_loss: float
     quantizer_parts: dict[str, float]
     usage: CodebookUsage | None
@@ -156,7 +159,10 @@ def _tally_share(
     batches = torch.split(torch.arange(len(windows)), batch_size)
     mine = [batches[number] for number in processes.share(len(batches))]
     total, done = sum(len(indices) for indices in mine), 0
-    tallies = [Tally(contender.codebook_size, keep_details and contender.codebook_size > 0) for contender in contenders]
+    tallies = [
+        Tally(contender.codebook_size, keep_details and contender.codebook_size > 0, contender.pixel_kind)
+        for contender in contenders
+    ]
     for contender in contenders:
         for metric in contender.metrics:
             metric.reset()
@@ -190,7 +196,7 @@ def _evaluation(contender: Contender, tally: Tally, windows: Windows, seconds: f
         clip_scores=tally.clip_scores,
         clip_names=[window_name(windows, index) for index in range(len(windows))],
         num_frames=len(windows) * windows.clip_frames,
-        pixel_l1=losses.pop("pixel"),
+        pixel_loss=losses.pop("pixel"),
         quantizer_loss=losses.pop("quantizer"),
         quantizer_parts=losses,
         usage=tally.usage,

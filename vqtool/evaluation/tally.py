@@ -9,7 +9,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from vqtool.core.losses.reconstruction import l1
+from vqtool.core.config import PixelKind
+from vqtool.core.losses.reconstruction import pixel_loss
 from vqtool.core.metrics.base import State, to_8bit_grid
 from vqtool.core.metrics.codebook import CodebookUsage
 from vqtool.core.metrics.moving import masked_psnr, moving_pixels
@@ -25,7 +26,7 @@ class Tally:
     the moving pixels, dB, of the reconstruction and of its context alone, where it has one.
     """
 
-    def __init__(self, codebook_size: int = 0, keep_details: bool = False) -> None:
+    def __init__(self, codebook_size: int = 0, keep_details: bool = False, pixel_kind: PixelKind = "l1") -> None:
         self.usage = CodebookUsage(codebook_size) if codebook_size else None
         self.clip_scores: dict[str, list[float]] = {}
         self.loss_sums: defaultdict[str, list[float]] = defaultdict(list)
@@ -35,6 +36,7 @@ class Tally:
         self.tokens: list[Tokens] = []
         self.moving_psnr: list[Tensor] = []
         self._keep_details = keep_details
+        self._pixel_kind = pixel_kind
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -68,7 +70,8 @@ class Tally:
     def add(self, real_BTCHW: Tensor, result: Reconstruction, real_grid: Tensor, fake_grid: Tensor) -> None:
         """Count a batch: its losses in [-1, 1], its tokens and, where details are kept, each frame's PSNR."""
         num_clips, num_frames = real_BTCHW.shape[:2]
-        losses = {"pixel": l1(real_BTCHW, result.frames_BTCHW), "quantizer": result.quantizer_loss}
+        pixel = pixel_loss(real_BTCHW, result.frames_BTCHW, self._pixel_kind)
+        losses = {"pixel": pixel, "quantizer": result.quantizer_loss}
         for name, value in (losses | result.quantizer_parts).items():
             self.loss_sums[name].append(float(value) * num_clips)
         if self.usage is not None and result.tokens is not None:

@@ -22,7 +22,8 @@ TIMED_STEPS = 3
 class Estimate:
     """Sizes and speeds of a run; FLOPs and frames are of forward and backward; seconds are of optimiser steps alone.
 
-    The time of evaluations is not in it.
+    The time of evaluations is not in it, nor that of a discriminator which learns only after `adversarial_start` of
+    the run; 0 where there is none.
     """
 
     device: str
@@ -36,6 +37,7 @@ class Estimate:
     step_seconds: float
     total_steps: int
     max_seconds: float
+    adversarial_start: float = 0.0
 
     @property
     def total_seconds(self) -> float:
@@ -54,6 +56,8 @@ class Estimate:
         yield f"speed       {self.step_seconds:.3f} s a step of {self.frames_per_step} frames, {speed:,.1f} frames/s"
         hours, minutes = divmod(round(self.total_seconds / 60), 60)
         yield f"time        {hours} h {minutes:02} min for {self.total_steps:,} steps, without evaluations"
+        if self.adversarial_start:
+            yield f"            nor the discriminator, which joins after {self.adversarial_start:.0%} of the run"
 
 
 def estimate_run(config: Config, device_name: str) -> Estimate:
@@ -81,6 +85,7 @@ def estimate_run(config: Config, device_name: str) -> Estimate:
         step_seconds=seconds,
         total_steps=train.steps,
         max_seconds=train.max_seconds,
+        adversarial_start=config.loss.adversarial_start if trainer.adversary else 0.0,
     )
 
 

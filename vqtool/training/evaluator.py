@@ -60,7 +60,7 @@ class Evaluator:
         """Score `model` on one split."""
         reconstruct = model_reconstructor(model, self._precision)
         (evaluation,) = evaluate_all(
-            [Contender("model", reconstruct, self.metrics, model.codebook_size)],
+            [Contender("model", reconstruct, self.metrics, model.codebook_size, self._loss.pixel_kind)],
             self.windows[split],
             next(model.parameters()).device,
             self._batch_size,
@@ -81,11 +81,16 @@ class Evaluator:
                     )
 
     def _numbers(self, evaluation: Evaluation) -> dict[str, float]:
-        """Scores, losses and codebook use by the names of metrics.jsonl."""
+        """Scores, losses and codebook use by the names of metrics.jsonl.
+
+        `loss/total` is of the terms that can be told of a clip by itself: pixels, all of the same weight, LPIPS where
+        it is a metric, and the quantizer; the extra weight of motion, video features and the discriminator are not in
+        it.
+        """
         numbers = {f"metric/{name}": score for name, score in evaluation.scores.items()}
-        numbers["loss/pixel"] = evaluation.pixel_l1
+        numbers["loss/pixel"] = evaluation.pixel_loss
         numbers |= {f"loss/{name}": value for name, value in evaluation.quantizer_parts.items()}
-        total = self._loss.pixel_weight * evaluation.pixel_l1 + self._loss.codebook_weight * evaluation.quantizer_loss
+        total = self._loss.pixel_weight * evaluation.pixel_loss + self._loss.codebook_weight * evaluation.quantizer_loss
         if self._loss.perceptual_weight and "lpips" in evaluation.scores:
             numbers["loss/perceptual"] = evaluation.scores["lpips"]
             total += self._loss.perceptual_weight * evaluation.scores["lpips"]

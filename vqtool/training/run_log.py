@@ -36,7 +36,7 @@ class RunLog:
 
     def step(self, result: StepResult, usage: RunningUsage, num_revived: int) -> dict[str, float]:
         """A line of the train split, and an event where codes were revived since the last line; gives its numbers."""
-        losses = {f"loss/{name}": float(value) for name, value in result.losses.items()}
+        losses = {name if "/" in name else f"loss/{name}": float(value) for name, value in result.losses.items()}
         codebook = {f"codebook/{name}": float(value) for name, value in usage.summary(result.step - 1).items()}
         speed = {
             "optim/lr": result.lr,

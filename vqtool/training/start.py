@@ -15,14 +15,16 @@ from vqtool.core.device import choose_device, choose_precision, describe_device
 from vqtool.core.distributed import Processes
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses import TokenizerLoss
+from vqtool.core.losses.video_features import VideoFeatureLoss
 from vqtool.core.metrics import Networks
 from vqtool.core.tokenizers import build_tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
 from vqtool.errors import ConfigError, RunError
-from vqtool.evaluation.weights import load_lpips, load_networks
+from vqtool.evaluation.weights import load_i3d, load_lpips, load_networks
 from vqtool.runs.checkpoints import list_checkpoints
 from vqtool.runs.folder import RunFolder, create_run, is_alive, process_facts
+from vqtool.training.adversary import Adversary
 from vqtool.training.batches import Batches
 from vqtool.training.evaluator import Evaluator
 from vqtool.training.session import Session
@@ -125,13 +127,17 @@ def build(config: Config, device: torch.device, processes: Processes = ALONE) ->
     windows = Windows(store, "train", config.data.clip_frames, config.data.stride)
     networks = load_networks(config.eval.metrics, device)
     lpips = _perceptual(config.loss, networks)
+    features = _video_features(config.loss, networks, processes)
     torch.manual_seed(config.train.seed)
     model = build_tokenizer(config.model)
-    loss = TokenizerLoss(config.loss, lpips)
+    loss = TokenizerLoss(config.loss, lpips, features)
     batches = Batches(windows, config.train.batch_size, config.train.seed, device, config.data.augment, processes)
     precision = choose_precision(config.train.precision, device)
     evaluator = Evaluator(store, config.eval, config.loss, networks, precision, processes)
-    return Trainer(model, loss, batches, config.optim, config.train, processes), evaluator
+    adversary = None
+    if config.loss.adversarial_weight > 0:
+        adversary = Adversary(config.loss, config.optim, model.resolution, device, precision, processes)
+    return Trainer(model, loss, batches, config.optim, config.train, processes, adversary), evaluator
 
 
 def _perceptual(config: LossConfig, networks: Networks) -> LPIPS | None:
@@ -140,6 +146,13 @@ def _perceptual(config: LossConfig, networks: Networks) -> LPIPS | None:
         return None
     lpips = networks.get("lpips")
     return lpips if isinstance(lpips, LPIPS) else load_lpips()
+
+
+def _video_features(config: LossConfig, networks: Networks, processes: Processes) -> VideoFeatureLoss | None:
+    """The loss on I3D's logits, with the metric's own network where there is one."""
+    if not config.has_video_features:
+        return None
+    return VideoFeatureLoss(networks["i3d"] if "i3d" in networks else load_i3d(), processes=processes)
 
 
 def _check_same_model(run: RunFolder, config: Config) -> None:

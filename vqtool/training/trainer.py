@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from vqtool.core.config import OptimConfig, TrainConfig
 from vqtool.core.device import autocast, choose_precision, place
 from vqtool.core.distributed import Processes
-from vqtool.core.losses import TokenizerLoss
-from vqtool.core.tokenizers import Tokenizer
+from vqtool.core.losses import Loss, TokenizerLoss
+from vqtool.core.tokenizers import Reconstruction, Tokenizer
 from vqtool.errors import CheckpointError, VqtoolError
+from vqtool.training.adversary import Adversary
 from vqtool.training.batches import Batches
 from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_rate
 from vqtool.training.stages import StagePlan
@@ -36,8 +37,8 @@ class StepResult:
     """What one optimiser step gives; tensors stay on the device until somebody logs them.
 
     step: number of optimiser steps done. stage: name of the stage that it belongs to. losses: unweighted parts and
-    `total`, means over the accumulated batches.
-    grad_norm: before clipping. skipped: the gradient was not finite and nothing changed. seconds: wall time of the
+    `total`, means over the accumulated batches; a name with a slash is no loss (`adversary/weight`).
+    grad_norm: before clipping. skipped: a gradient was not finite and nothing changed. seconds: wall time of the
     step, of which data_seconds were spent on getting frames.
     """
 
@@ -54,7 +55,10 @@ class StepResult:
 
 
 class Trainer:
-    """Model, loss, optimiser, weight average and data stream, advanced by `train_step`."""
+    """Model, loss, optimiser, weight average and data stream, advanced by `train_step`.
+
+    `adversary` is the discriminator's side, where there is one.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Trainer:
         optim: OptimConfig,
         train: TrainConfig,
         processes: Processes = ALONE,
+        adversary: Adversary | None = None,
     ) -> None:
         self.processes = processes
         self.device = batches.device
@@ -71,6 +76,7 @@ class Trainer:
         self.plan = StagePlan(model.stages)
         self.model.enter_stage(0)
         self.loss = loss.to(self.device)
+        self.adversary = adversary
         self.batches = batches
         self.precision = choose_precision(train.precision, self.device)
         self.optimizer = build_optimizer(self.model, optim)
@@ -112,9 +118,13 @@ class Trainer:
         losses = torch.stack([torch.stack([parts[name] for name in names]) for parts, *_ in results]).mean(dim=0)
         self.processes.average_([losses])
         num_revived = torch.stack([num for _, num, *_ in results]).sum()
-        # The step's only wait for the device: two numbers in one transfer.
-        grad_norm, revived = torch.stack([self._clip(), num_revived.double()]).tolist()
-        skipped = not math.isfinite(grad_norm)
+        playing = self.adversary if self.adversary and self.adversary.learns(self.share_done) else None
+        # The step's only wait for the device: two or three numbers in one transfer.
+        norms = [self._clip(), playing.clip()] if playing else [self._clip()]
+        revived, grad_norm, *others = torch.stack([num_revived.double(), *norms]).tolist()
+        skipped = not all(math.isfinite(norm) for norm in (grad_norm, *others))
+        if playing:
+            playing.update(lr, skipped)
         self._update(skipped)
         self.step += 1
         self.stage_step += 1
@@ -142,10 +152,23 @@ class Trainer:
         with autocast(self.device, self.precision):
             result = self.model(frames_BTCHW, quantized)
             loss = self.loss(frames_BTCHW, result)
-        torch.autograd.backward(loss.total / self._train.accumulate)
+        parts = loss.parts | self._backward(frames_BTCHW, result, loss)
         if result.tokens is not None:
             self.usage.update(result.tokens.of_clips(), self.step)
-        return loss.parts, result.num_revived, result.frames_BTCHW.shape[:2].numel(), data_seconds
+        return parts, result.num_revived, result.frames_BTCHW.shape[:2].numel(), data_seconds
+
+    def _backward(self, frames_BTCHW: Tensor, result: Reconstruction, loss: Loss) -> dict[str, Tensor]:
+        """Gradients of the tokenizer and, where it plays, of the discriminator; gives what that adds to the log."""
+        scale, adversary, share_done = 1 / self._train.accumulate, self.adversary, self.share_done
+        parts: dict[str, Tensor] = {}
+        if adversary and adversary.teaches(share_done):
+            parts = adversary.backward(self.model, result.frames_BTCHW, loss, scale)
+        else:
+            torch.autograd.backward(loss.total / self._train.accumulate)
+        if adversary and adversary.learns(share_done):
+            target_BTCHW = frames_BTCHW if result.target_BTCHW is None else result.target_BTCHW
+            parts |= adversary.learn(target_BTCHW, result.frames_BTCHW, scale)
+        return parts
 
     def _enter_next_stage(self) -> None:
         """Go on from the averaged weights, with a new optimiser for what the next stage trains."""
@@ -224,12 +247,14 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state(),
             "usage": self.usage.state(),
+            "loss": self.loss.state(),
+            "adversary": self.adversary.state() if self.adversary else None,
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`.
+        """Go on from `state`; parts of the loss that it knows nothing of start afresh.
 
         Raises:
             CheckpointError: the state belongs to another model or another version.
@@ -241,6 +266,9 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.batches.restore(state["batches"])
             self.usage.restore(state["usage"])
+            self.loss.restore(state.get("loss", {}))
+            if self.adversary and state.get("adversary"):
+                self.adversary.restore(state["adversary"])
             self.step, self.seconds = state["step"], state["seconds"]
             self.stage_step = state["stage_step"]
             self._skipped_in_a_row = state["skipped_in_a_row"]

@@ -5,6 +5,8 @@ The defaults are the hyper-parameters of the original 2022 project where it had 
 preset's comment says what changed.
 """
 
+from pydantic import model_validator
+
 from vqtool.core.config.data import (
     AugmentConfig,
     DataConfig,
@@ -40,6 +42,7 @@ from vqtool.core.config.section import (
     Gradient,
     Lookup,
     MetricName,
+    PixelKind,
     Section,
     Share,
     SourceChoice,
@@ -80,6 +83,7 @@ __all__ = [
     "ModelConfig",
     "OptimConfig",
     "PatchConfig",
+    "PixelKind",
     "PreprocessConfig",
     "QuantizerConfig",
     "ResidualConfig",
@@ -110,3 +114,18 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _long_enough_for_the_loss(self) -> "Config":
+        num_frames = self.data.clip_frames
+        if self.loss.has_video_features and num_frames < FVD_MIN_FRAMES:
+            raise ValueError(
+                f"loss.fvd_mean_weight and loss.fvd_cov_weight need data.clip_frames of at least {FVD_MIN_FRAMES} "
+                f"(got {num_frames}), for I3D has no shorter clips: set data.clip_frames=12, or these weights to 0"
+            )
+        if self.loss.adversarial_weight and self.loss.discriminator_kind == "3d" and num_frames < 2:
+            raise ValueError(
+                "loss.discriminator_kind 3d judges motion and needs data.clip_frames of at least 2 "
+                f"(got {num_frames}): set it, or take discriminator_kind 2d"
+            )
+        return self

@@ -14,6 +14,7 @@ SourceKind = Literal["robonet", "videos", "lerobot", "synthetic"]
 SourceChoice = Literal["auto", SourceKind]
 Lookup = Literal["euclidean", "cosine"]
 Gradient = Literal["straight-through", "rotation"]
+PixelKind = Literal["l1", "l2", "charbonnier"]
 
 
 def setting(default: Any, description: str, **bounds: Any) -> Any:

@@ -4,16 +4,51 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from vqtool.core.config.section import FVD_MIN_FRAMES, Count, MetricName, Section, Share, Split, Weight, setting
+from vqtool.core.config.section import (
+    FVD_MIN_FRAMES,
+    Count,
+    MetricName,
+    PixelKind,
+    Section,
+    Share,
+    Split,
+    Weight,
+    setting,
+)
 
 
 class LossConfig(Section):
     """Weights of the sum that is minimised; a part with weight 0 is neither built nor downloaded."""
 
-    pixel_weight: Weight = setting(1.0, "weight of the L1 distance of pixels in [-1, 1]")
+    pixel_weight: Weight = setting(1.0, "weight of the distance of pixels in [-1, 1]")
+    pixel_kind: PixelKind = setting("l1", "that distance: absolute, squared, or Charbonnier's between the two")
     motion_weight: Weight = setting(0.0, "extra weight of pixels that move, for a tokenizer that tells which do")
     perceptual_weight: Weight = setting(1.0, "weight of LPIPS (VGG16, v0.1)")
     codebook_weight: Weight = setting(1.0, "weight of the quantizer's codebook and commitment losses")
+    fvd_mean_weight: Weight = setting(0.0, "weight of the distance of mean I3D logits; needs clips of 9 frames")
+    fvd_cov_weight: Weight = setting(0.0, "weight of the distance of their covariances")
+    adversarial_weight: Weight = setting(0.0, "weight of the adversarial loss, beside the adaptive one")
+    adversarial_weight_limit: float = setting(10.0, "largest adaptive weight", gt=0, allow_inf_nan=False)
+    adversarial_start: Share = setting(0.3, "share of the run after which the discriminator learns")
+    discriminator_warmup: Share = setting(0.05, "share of the run that it learns for before the tokenizer sees it")
+    discriminator_kind: Literal["2d", "3d"] = setting("2d", "judges frames one at a time, or clips")
+    discriminator_channels: int = setting(64, "channels of its first layer", ge=4, le=1024)
+    discriminator_layers: int = setting(2, "layers that halve; 2 judges patches of 34 pixels, 3 of 70", ge=1, le=6)
+    lecam_weight: Weight = setting(0.0, "weight of LeCAM, which regularises a discriminator on little data")
+
+    @property
+    def has_video_features(self) -> bool:
+        """Whether I3D is needed."""
+        return self.fvd_mean_weight > 0 or self.fvd_cov_weight > 0
+
+    @model_validator(mode="after")
+    def _tokenizer_sees_the_discriminator(self) -> "LossConfig":
+        if self.adversarial_start + self.discriminator_warmup >= 1:
+            raise ValueError(
+                f"adversarial_start {self.adversarial_start} and discriminator_warmup {self.discriminator_warmup} are "
+                "shares of the run whose sum must be below 1: the tokenizer would never see the discriminator"
+            )
+        return self
 
 
 class OptimConfig(Section):

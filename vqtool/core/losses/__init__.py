@@ -1,45 +1,80 @@
 """The loss of a tokenizer: a weighted sum whose parts with weight 0 are not built."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from vqtool.core.config import LossConfig
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses.perceptual import PerceptualLoss
-from vqtool.core.losses.reconstruction import l1
+from vqtool.core.losses.reconstruction import pixel_distances
+from vqtool.core.losses.video_features import VideoFeatureLoss
 from vqtool.core.tokenizers import Reconstruction
 
 
 @dataclass(frozen=True)
 class Loss:
-    """`total` is minimised; `parts` are the unweighted terms by name, detached, for the log."""
+    """`total` is minimised; `parts` are the unweighted terms by name, detached, for the log.
+
+    `quantizer` is the share of the total that is not of the reconstructed frames.
+    """
 
     total: Tensor
+    quantizer: Tensor
     parts: dict[str, Tensor]
 
 
 class TokenizerLoss(nn.Module):
-    """Pixel L1, LPIPS and the quantizer's own loss, weighted (Esser et al. 2021, eq. 4 without its GAN)."""
+    """Pixel distance, LPIPS, moments of video features and the quantizer's own loss, weighted.
 
-    def __init__(self, config: LossConfig, lpips: LPIPS | None) -> None:
+    Esser et al. 2021, eq. 4; the adversarial loss stands beside it, for it needs a second optimiser.
+    """
+
+    def __init__(self, config: LossConfig, lpips: LPIPS | None, video_features: VideoFeatureLoss | None = None) -> None:
         super().__init__()
         self.config = config
         if (config.perceptual_weight > 0) != (lpips is not None):
             raise ValueError("LPIPS is needed exactly where loss.perceptual_weight > 0")
+        if config.has_video_features != (video_features is not None):
+            raise ValueError("I3D is needed exactly where loss.fvd_mean_weight or loss.fvd_cov_weight > 0")
         self.perceptual = PerceptualLoss(lpips) if lpips is not None else None
+        self.video_features = video_features
 
     def forward(self, frames_BTCHW: Tensor, result: Reconstruction) -> Loss:
         """The loss of a reconstruction of `frames_BTCHW`, or of the target it names, both in [-1, 1]."""
         target_BTCHW = frames_BTCHW if result.target_BTCHW is None else result.target_BTCHW
-        pixel = l1(target_BTCHW, result.frames_BTCHW)
-        weighted = pixel
-        if self.config.motion_weight and result.moving_BTHW is not None:
-            weighted = l1(target_BTCHW, result.frames_BTCHW, 1 + self.config.motion_weight * result.moving_BTHW)
-        total = self.config.pixel_weight * weighted + self.config.codebook_weight * result.quantizer_loss
+        distances_BTCHW = pixel_distances(target_BTCHW, result.frames_BTCHW, self.config.pixel_kind)
+        pixel = distances_BTCHW.mean()
+        quantizer = self.config.codebook_weight * result.quantizer_loss
+        total = self.config.pixel_weight * pixel + quantizer
         parts = {"pixel": pixel.detach(), **result.quantizer_parts}
+        if self.config.motion_weight and result.moving_BTHW is not None:
+            # What moving pixels add to the plain mean at an extra weight of 1: the loss is the mean of weight x
+            # distance, weight = 1 + motion_weight where something moves, so still clips count less than busy ones.
+            motion = (distances_BTCHW * result.moving_BTHW[:, :, None]).mean()
+            total = total + self.config.pixel_weight * self.config.motion_weight * motion
+            parts["motion"] = motion.detach()
         if self.perceptual is not None:
             perceptual = self.perceptual(target_BTCHW, result.frames_BTCHW)
             total = total + self.config.perceptual_weight * perceptual
             parts["perceptual"] = perceptual.detach()
-        return Loss(total, {"total": total.detach(), **parts})
+        # A target of its own is pictures, or some frames in any order: no clip.
+        if self.video_features is not None and result.target_BTCHW is None:
+            weights = {"fvd_mean": self.config.fvd_mean_weight, "fvd_cov": self.config.fvd_cov_weight}
+            distances = self.video_features(target_BTCHW, result.frames_BTCHW)
+            for name, weight in weights.items():
+                if weight:
+                    total = total + weight * distances[name]
+                    parts[name] = distances[name].detach()
+        return Loss(total, quantizer, {"total": total.detach(), **parts})
+
+    def state(self) -> dict[str, Any]:
+        """What a resume needs: the running moments of video features, where they are used."""
+        return {} if self.video_features is None else {"moments": self.video_features.moments.state_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`; what is new in the loss since then starts afresh."""
+        if self.video_features is not None and "moments" in state:
+            self.video_features.moments.load_state_dict(state["moments"])

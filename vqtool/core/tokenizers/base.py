@@ -133,6 +133,14 @@ class Tokenizer(nn.Module, ABC):
         """Bits of these tokens at a fixed length each."""
 
     @property
+    def last_layer(self) -> Tensor | None:
+        """The weight of the decoder's last layer in the present stage: what the adversarial weight adapts to.
+
+        None is a tokenizer that names none: the weight is used as it is.
+        """
+        return None
+
+    @property
     def codebook_size(self) -> int:
         """All codes, K."""
         return sum(self.codebook_sizes)

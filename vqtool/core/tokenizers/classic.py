@@ -26,6 +26,11 @@ class VQVAE(FrameTokenizer):
         self.decoder = _build_decoder(config)
         self.pixels = PixelScale(config)
 
+    @property
+    def last_layer(self) -> Tensor:
+        """The convolution to RGB."""
+        return self.decoder.conv_out.weight
+
     def encode_images(self, images_NCHW: Tensor) -> Tensor:
         """Images to latents."""
         latents_NCHW: Tensor = self.quant_conv(self.encoder(self.pixels.normalized(images_NCHW)))

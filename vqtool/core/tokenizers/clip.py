@@ -49,6 +49,12 @@ class ClipTokenizer(Tokenizer):
         """Those of the context's quantizer, then those of the changes'."""
         return (*self.context.quantize.codebook_sizes, *self.changes.quantize.codebook_sizes)
 
+    @property
+    def last_layer(self) -> Tensor:
+        """The decoder's last weight in the present stage."""
+        part = self.context if self.stage == CONTEXT else self.changes
+        return part.decoder.conv_out.weight
+
     def num_segments(self, num_frames: int) -> int:
         """Contexts of a clip of this many frames."""
         return math.ceil(num_frames / self.config.segment_frames)

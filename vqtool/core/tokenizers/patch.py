@@ -22,6 +22,11 @@ class PatchTokenizer(FrameTokenizer):
         self.encoder = PatchEncoder(3, config.patch_size, config.widths, config.num_res_blocks, dim)
         self.decoder = _build_decoder(dim, config)
 
+    @property
+    def last_layer(self) -> Tensor:
+        """The convolution to patches of RGB."""
+        return self.decoder.conv_out.weight
+
     def encode_images(self, images_NCHW: Tensor) -> Tensor:
         """Images to latents."""
         latents_NCHW: Tensor = self.encoder(images_NCHW)

@@ -1,0 +1,245 @@
+"""Tokenizers trained side by side for the same wall time on the same split, and what they then score.
+
+Every row is a config with settings of its own, trained from nothing for `--seconds` of training time (evaluations and
+checkpoints not counted), one seed. Then its averaged weights reconstruct all clips of 12 frames of val and test, and of
+the test split of a second store of real videos. The original's recipe is its network at 32 channels, a codebook drawn
+in +-1/K, beta on the codebook's term, plain Adam; the rest as published. GFLOP are of encoding and decoding a frame of
+a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over the val split.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from measuring import Target, report, table
+from torch.utils.flop_counter import FlopCounterMode
+
+from vqtool.core.checkpoint import load_model
+from vqtool.core.config import Config
+from vqtool.core.config_file import load_config
+from vqtool.core.device import choose_device, choose_precision
+from vqtool.core.metrics import METRIC_WEIGHTS, build_metrics
+from vqtool.core.metrics.codebook import code_lengths
+from vqtool.core.tokenizers import Tokenizer
+from vqtool.data.store import FrameStore
+from vqtool.data.windows import Windows, evaluation_windows
+from vqtool.evaluation.baselines import baselines_for
+from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
+from vqtool.evaluation.weights import load_networks
+from vqtool.runs.checkpoints import find_checkpoint
+from vqtool.training.session import Session
+from vqtool.training.start import start_run
+from vqtool.training.trainer import StepResult
+
+CLIP_FRAMES = 12
+METRICS = ("psnr", "psnr_static", "psnr_moving", "ssim", "lpips")
+QUIET = ["train.steps=1000000", "train.eval_every=1000000", "train.preview_every=1000000"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A tokenizer to train: `prepare` may change the fresh session before its first step."""
+
+    config: str
+    settings: Sequence[str] = ()
+    prepare: Callable[[Session], None] | None = None
+
+
+def as_published(session: Session) -> None:
+    """The codebook of the original: drawn in +-1/K, never placed among latents, never revived."""
+    quantizer = session._trainer.model.quantizer
+    with torch.no_grad():
+        quantizer.embedding.weight.uniform_(-1 / quantizer.codebook_size, 1 / quantizer.codebook_size)
+        quantizer.initialised.fill_(True)
+
+
+ORIGINAL = [
+    "model.channels=32", "train.batch_size=16", "loss.pixel_weight=1", "optim.schedule=constant",
+    "optim.warmup_steps=0", "optim.clip_norm=0", "optim.ema_decay=0", "model.quantizer.revive_below=0",
+]  # fmt: skip
+ROWS: dict[str, Row] = {
+    "original": Row("baseline_2d", ORIGINAL, as_published),
+    "best": Row("best"),
+    "best + LPIPS": Row("best", ["loss.perceptual_weight=0.3"]),
+    "clip, mean": Row("clip"),
+    "clip, first": Row("clip", ["model.context=first"]),
+    "clip, half bits": Row("clip", ["model.context_quantizer={kind='ema', code_dim=16}", "model.segment_frames=12"]),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A row after training."""
+
+    model: Tokenizer
+    config: Config
+    num_steps: int
+    frames_per_second: float
+    gigaflops_per_frame: float
+
+
+def train(name: str, row: Row, store: Path, folder: Path, seconds: float) -> Trained:
+    """Train one row; its run stays in `folder`."""
+    run = f"{name.replace(',', '').replace(' ', '-').replace('+', 'with')}"
+    settings = [f"data.store={store}", f"run.dir={folder}", f"run.name={run}", f"train.max_seconds={seconds}", *QUIET]
+    config = load_config(row.config, [*settings, "eval.num_clips=2", "eval.metrics=['psnr']", *row.settings])
+    session = start_run(config, "auto", row.config, "benchmarks/tokenizers.py")
+    if row.prepare is not None:
+        row.prepare(session)
+    steps = [happening for happening in session.happenings() if isinstance(happening, StepResult)]
+    model, _ = load_model(find_checkpoint(str(session.run.path)), choose_device("auto"))
+    frames = torch.zeros(1, CLIP_FRAMES, 3, model.resolution, model.resolution, device=choose_device("auto"))
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(frames)
+    speed = sum(step.num_frames for step in steps) / sum(step.seconds for step in steps)
+    return Trained(model, config, len(steps), speed, counter.get_total_flops() / CLIP_FRAMES / 1e9)
+
+
+def contenders(trained: Mapping[str, Trained], names: Sequence[str]) -> list[Contender]:
+    """The models and the baselines, each with metrics of its own."""
+    device = choose_device("auto")
+    networks = load_networks(names, device)
+    models = [
+        Contender(
+            name,
+            model_reconstructor(row.model, choose_precision(row.config.train.precision, device)),
+            build_metrics(names, networks),
+            row.model.codebook_size,
+        )
+        for name, row in trained.items()
+    ]
+    cheap = [name for name in names if name not in METRIC_WEIGHTS]
+    return models + [
+        Contender(name, baseline, build_metrics(cheap)) for name, baseline in baselines_for(CLIP_FRAMES).items()
+    ]
+
+
+def score(trained: Mapping[str, Trained], windows: Windows) -> dict[str, Evaluation]:
+    """Every model and baseline on the same clips."""
+    rows = contenders(trained, METRICS)
+    results = evaluate_all(rows, windows, choose_device("auto"), batch_size=8)
+    return {row.name: result for row, result in zip(rows, results, strict=True)}
+
+
+def facts(trained: Mapping[str, Trained], scores: Mapping[str, Evaluation]) -> str:
+    """What each row costs, and how it uses its codes on val."""
+    head = [
+        "",
+        "M parameters",
+        "GFLOP/frame",
+        "steps",
+        "frames/s",
+        "tokens/clip",
+        "bits/frame",
+        "entropy",
+        "codes used",
+    ]
+    rows = []
+    for name, row in trained.items():
+        usage = scores[name].usage
+        assert usage is not None
+        counts, sizes = usage.counts.double(), row.model.codebook_sizes
+        lengths = code_lengths(counts, sizes)
+        entropy = float((counts * lengths)[counts > 0].sum() / counts.sum()) * row.model.num_tokens(CLIP_FRAMES)
+        rows.append(
+            [
+                name,
+                f"{sum(p.numel() for p in row.model.parameters()) / 1e6:.2f}",
+                f"{row.gigaflops_per_frame:.3f}",
+                str(row.num_steps),
+                f"{row.frames_per_second:.0f}",
+                str(row.model.num_tokens(CLIP_FRAMES)),
+                f"{row.model.bits(CLIP_FRAMES) / CLIP_FRAMES:.1f}",
+                f"{entropy / CLIP_FRAMES:.1f}",
+                " + ".join(f"{int((part > 0).sum())}/{len(part)}" for part in torch.split(counts, list(sizes))),
+            ]
+        )
+    return table(head, rows)
+
+
+def score_table(scores: Mapping[str, Evaluation]) -> str:
+    """Scores of one split."""
+    head = ["", "PSNR dB", "static dB", "moving dB", "SSIM", "LPIPS"]
+    return table(
+        head,
+        [[name, *(_cell(metric, result.scores.get(metric)) for metric in METRICS)] for name, result in scores.items()],
+    )
+
+
+def _cell(metric: str, score: float | None) -> str:
+    return "" if score is None else f"{score:.{2 if 'psnr' in metric else 3}f}"
+
+
+def targets(scores: Mapping[str, Evaluation], usage: Mapping[str, int]) -> list[Target]:
+    """The promises that can be judged from the rows that were trained."""
+
+    def of(name: str, metric: str) -> float:
+        return scores[name].scores[metric]
+
+    found = []
+    if "best" in usage:
+        found += [
+            Target("best, val PSNR", 18.3, of("best", "psnr"), "dB"),
+            Target("best, codes used", 0.99 * 1024, usage["best"], "codes"),
+        ]
+    if {"best", "original"} <= usage.keys():
+        found.append(Target("best over original", 2.5, of("best", "psnr") - of("original", "psnr"), "dB"))
+    if "best + LPIPS" in usage:
+        found.append(Target("best with LPIPS, val LPIPS", 0.45, of("best + LPIPS", "lpips"), "", at_most=True))
+    if "clip, mean" in usage:
+        found += [
+            Target("clip, mean: val PSNR", 21.2, of("clip, mean", "psnr"), "dB"),
+            Target("clip, mean: moving pixels", 16.2, of("clip, mean", "psnr_moving"), "dB"),
+            Target("clip, mean: val LPIPS", 0.45, of("clip, mean", "lpips"), "", at_most=True),
+        ]
+    if "clip, first" in usage:
+        found.append(Target("clip, first: val PSNR", 20.5, of("clip, first", "psnr"), "dB"))
+    if {"best", "clip, half bits"} <= usage.keys():
+        gain = of("clip, half bits", "psnr") - of("best", "psnr")
+        found.append(Target("clip at half the bits over best", 0, gain, "dB"))
+    return found
+
+
+def main() -> int:
+    """Train, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, required=True, help="frame store to train and score on")
+    parser.add_argument("--real", type=Path, help="frame store whose test split is scored too")
+    parser.add_argument("--seconds", type=float, default=270, help="training time of a row; long mode: 3600")
+    parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=list(ROWS), help="rows to train")
+    parser.add_argument("--runs", type=Path, help="folder that keeps the runs")
+    parser.add_argument("--output", action="store_true", help="write benchmarks/results/DATE-NAME.md too")
+    options = parser.parse_args()
+    folder = options.runs or Path(tempfile.mkdtemp(prefix="tokenizers-"))
+    trained = {}
+    for name in options.rows:
+        started = time.monotonic()
+        trained[name] = train(name, ROWS[name], options.store.resolve(), folder, options.seconds)
+        print(f"{name}: {trained[name].num_steps} steps, {time.monotonic() - started:.0f} s in all", file=sys.stderr)
+    stores = {"val": (options.store, "val"), "test": (options.store, "test")}
+    if options.real is not None:
+        stores["real videos, test"] = (options.real, "test")
+    scores = {
+        title: score(trained, evaluation_windows(FrameStore.open(path), split, CLIP_FRAMES))
+        for title, (path, split) in stores.items()
+    }
+    usage = {name: result.usage.used for name, result in scores["val"].items() if result.usage is not None}
+    sections = [
+        f"{options.seconds:g} s of training a row.",
+        facts(trained, scores["val"]),
+        *(
+            f"{title}, {len(next(iter(found.values())).clip_names)} clips\n\n{score_table(found)}"
+            for title, found in scores.items()
+        ),
+    ]
+    name = f"tokenizers-{options.seconds:g}s"
+    return report(name, sections, targets(scores["val"], usage), options.output)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
