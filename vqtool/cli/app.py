@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from vqtool import __version__
-from vqtool.cli import config, dash, data, demo, eval, fetch_weights, preprocess, reconstruct, runs, train
+from vqtool.cli import config, dash, data, demo, eval, fetch_weights, preprocess, publish, reconstruct, runs, train
 
 app = typer.Typer(
     name="vqtool",
@@ -38,6 +38,7 @@ app.command("preprocess", epilog=preprocess.EPILOG)(preprocess.preprocess)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("eval", epilog=eval.EPILOG)(eval.evaluate)
 app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
+app.command("publish", epilog=publish.EPILOG)(publish.publish)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)
 app.add_typer(runs.app, name="runs")
