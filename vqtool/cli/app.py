@@ -5,7 +5,22 @@ from typing import Annotated
 import typer
 
 from vqtool import __version__
-from vqtool.cli import config, dash, data, demo, eval, fetch_weights, preprocess, publish, reconstruct, runs, train
+from vqtool.cli import (
+    config,
+    dash,
+    data,
+    decode,
+    demo,
+    encode,
+    eval,
+    fetch_weights,
+    preprocess,
+    publish,
+    reconstruct,
+    runs,
+    tokens,
+    train,
+)
 
 app = typer.Typer(
     name="vqtool",
@@ -38,9 +53,12 @@ app.command("preprocess", epilog=preprocess.EPILOG)(preprocess.preprocess)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("eval", epilog=eval.EPILOG)(eval.evaluate)
 app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
+app.command("encode", epilog=encode.EPILOG)(encode.encode)
+app.command("decode", epilog=decode.EPILOG)(decode.decode)
 app.command("publish", epilog=publish.EPILOG)(publish.publish)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(config.app, name="config")

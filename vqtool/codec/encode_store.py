@@ -31,7 +31,7 @@ from vqtool.data.token_store import (
     token_clips_csv,
     token_file,
 )
-from vqtool.data.token_writer import Arrays, TokenFolder, TokenRows
+from vqtool.data.token_writer import Arrays, TokenFolder, TokenRows, npy_header
 from vqtool.errors import DataError
 
 Advance = Callable[[int, int], None]
@@ -72,7 +72,7 @@ class StoreEncoder:
         batch_frames: Frames at once; default by the type of device.
 
     Raises:
-        DataError: frames of another size.
+        DataError: frames of another size, or none.
     """
 
     def __init__(
@@ -88,6 +88,8 @@ class StoreEncoder:
                 f"frames of {store.path} are {store.info.size} pixels wide, the tokenizer's {tokenizer.resolution}: "
                 f"preprocess with --size {tokenizer.resolution}, or use a tokenizer of that size"
             )
+        if not store.clips:
+            raise DataError(f"{store.path} has no clip: there is nothing to encode")
         self.tokenizer, self.store, self.output = tokenizer, store, output
         self._checkpoint = checkpoint
         self._batch_frames = batch_frames or BATCH_FRAMES[tokenizer.device.type]
@@ -168,9 +170,9 @@ class StoreEncoder:
         check_round_trip(self.tokenizer, self._frames(checked), checked, self.output)
         index = token_clips_csv(self._clips, bool(self._info.segment_frames))
         write_atomic(self.output / CLIPS_FILE, index)
+        codes = np.ascontiguousarray(self.tokenizer.codebook(), dtype="<f4")
+        write_atomic(self.output / CODEBOOK_FILE, npy_header(codes.dtype, codes.shape) + codes.tobytes())
         with explained_os_errors(self.output):
-            np.save(self.output / CODEBOOK_FILE, self.tokenizer.codebook().astype("<f4"))
-            sync(self.output / CODEBOOK_FILE)
             self._carry_over()
         record = asdict(self._info)
         for number, shard in enumerate(record["shards"]):
