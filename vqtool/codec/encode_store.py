@@ -31,7 +31,7 @@ from vqtool.data.token_store import (
     token_clips_csv,
     token_file,
 )
-from vqtool.data.token_writer import Arrays, TokenFolder, TokenRows, npy_header
+from vqtool.data.token_writer import COMMIT_SECONDS, Arrays, TokenFolder, TokenRows, npy_header
 from vqtool.errors import DataError
 
 Advance = Callable[[int, int], None]
@@ -70,6 +70,7 @@ class StoreEncoder:
         output: Folder to write; absent, empty, or what an interrupted job of the same kind left.
         checkpoint: What the user called the tokenizer; goes into the metadata.
         batch_frames: Frames at once; default by the type of device.
+        commit_seconds: Between two moments when everything done is on the disk.
 
     Raises:
         DataError: frames of another size, or none.
@@ -82,6 +83,7 @@ class StoreEncoder:
         output: Path,
         checkpoint: str,
         batch_frames: int | None = None,
+        commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
         if store.info.size != tokenizer.resolution:
             raise DataError(
@@ -92,6 +94,7 @@ class StoreEncoder:
             raise DataError(f"{store.path} has no clip: there is nothing to encode")
         self.tokenizer, self.store, self.output = tokenizer, store, output
         self._checkpoint = checkpoint
+        self._commit_seconds = commit_seconds
         self._batch_frames = batch_frames or BATCH_FRAMES[tokenizer.device.type]
         layout, frames = tokenizer.layout, [shard.frames for shard in store.info.shards]
         self._clips = place_context(store, layout.segment_frames)
@@ -152,7 +155,7 @@ class StoreEncoder:
 
     def _encode(self, numbers: Sequence[int], rank: int, advance: Advance | None) -> None:
         total, done = sum(num_frames(self.batches[number]) for number in numbers), 0
-        with TokenRows(self.output, self._arrays, rank) as rows:
+        with TokenRows(self.output, self._arrays, rank, self._commit_seconds) as rows:
             for number, tokens in self.tokens_of(numbers):
                 for position, piece in enumerate(self.batches[number]):
                     rows.write(token_file("tokens", piece.shard), piece.row, tokens.frames_BTHW[position].numpy())

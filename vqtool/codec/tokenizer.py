@@ -79,6 +79,7 @@ class LoadedTokenizer:
         if tokens.context_BSHW is None:
             return TokenLayout((grid[0], grid[1]))
         _, _, *context = tokens.context_BSHW.shape
+        assert self.model.segment_frames > 0, "a tokenizer with a context says how many frames share it"
         return TokenLayout((grid[0], grid[1]), self.model.segment_frames, (context[0], context[1]))
 
     @cached_property
