@@ -32,7 +32,7 @@ COMMIT_SECONDS = 2.0
 Arrays = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
 """The type and the shape of each file that is filled in any order."""
 _OURS = re.compile(
-    rf"(tokens|context|states|actions)-\d{{5}}\.npy|journal(-\d{{3,}})?\.jsonl|\..*\.tmp"
+    rf"(tokens|context|states|actions)-\d{{5}}\.npy|journal(-\d{{3,}})?\.jsonl"
     rf"|{re.escape(CLIPS_FILE)}|{re.escape(CODEBOOK_FILE)}"
 )
 
@@ -94,6 +94,9 @@ class TokenFolder:
         (self.path / UNFINISHED_FILE).unlink(missing_ok=True)
 
     def _begin(self) -> None:
+        for file in self.path.glob(".*.tmp"):
+            # Of an atomic write that a kill cut short.
+            file.unlink()
         if self.is_complete:
             return
         journal = _read_journals(self.path)
