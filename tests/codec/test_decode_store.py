@@ -10,9 +10,11 @@ import torch
 from codec_stores import LENGTHS, smooth_frames
 
 from vqtool.codec import decode_store
+from vqtool.codec.clips import ClipTokens
 from vqtool.codec.decode_store import check_output, check_tokenizer, choose_clips, decode_clip, write_clips
 from vqtool.codec.tokenizer import LoadedTokenizer, load_folder
 from vqtool.core.frames import to_model, to_uint8
+from vqtool.data import TokenClips
 from vqtool.data.token_store import TokenClip, TokenStore
 from vqtool.errors import DataError
 
@@ -96,3 +98,15 @@ def test_an_output_that_cannot_be_is_refused(tmp_path: Path, output: str, num_cl
     check_output(tmp_path / "x.GIF", 1)
     with pytest.raises(DataError, match=message):
         check_output(tmp_path / output, num_clips)
+
+
+def test_windows_for_a_second_stage_decode_to_their_part_of_the_clip(
+    tokenizer: LoadedTokenizer, token_folder: Path
+) -> None:
+    clips = TokenClips(token_folder, "train", clip_frames=6)
+    batch = clips.gather(np.arange(len(clips)))
+    given = batch.tokens if batch.context is None else ClipTokens(batch.tokens, batch.context)
+    decoded = tokenizer.decode(given)
+    for window, frames in enumerate(decoded):
+        clip, start = clips.window(window)
+        assert np.array_equal(frames, decode_clip(tokenizer, clips.store, clip)[start : start + 6])

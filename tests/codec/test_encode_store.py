@@ -151,8 +151,13 @@ def test_a_decoder_that_draws_at_random_is_noticed(
 
 def test_damaged_states_are_not_carried_over(tiny: LoadedTokenizer, tmp_path: Path) -> None:
     store = write_store(tmp_path / "frames")
-    content = bytearray((store.path / "states-00000.npy").read_bytes())
-    content[-1] ^= 1
-    (store.path / "states-00000.npy").write_bytes(content)
-    with pytest.raises(DataError, match=r"states-00000.npy is damaged: look with vqtool data verify"):
+    file = store.path / "states-00000.npy"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + b"x")
+    with pytest.raises(DataError, match=r"states-00000.npy is damaged: vqtool data verify"):
         StoreEncoder(tiny, store, tmp_path / "tokens", "x").run()
+    file.unlink()
+    with pytest.raises(DataError, match=r"states-00000.npy is gone: vqtool data verify"):
+        StoreEncoder(tiny, store, tmp_path / "tokens", "x").run()
+    file.write_bytes(content)
+    assert StoreEncoder(tiny, store, tmp_path / "tokens", "x").run().num_resumed_frames == 50

@@ -188,10 +188,15 @@ class StoreEncoder:
         """Copy states and actions, shard by shard; what was copied is what the frame store says it holds."""
         for number, shard in enumerate(self.store.info.shards):
             for file in (token_file("states", number), token_file("actions", number)):
-                shutil.copyfile(self.store.path / file, self.output / file)
-                sync(self.output / file)
-                if file_sha256(self.output / file) != shard.sha256.get(file):
-                    raise DataError(f"{self.store.path / file} is damaged: look with vqtool data verify")
+                there = (self.store.path / file).is_file()
+                if there:
+                    shutil.copyfile(self.store.path / file, self.output / file)
+                    sync(self.output / file)
+                if not there or file_sha256(self.output / file) != shard.sha256.get(file):
+                    raise DataError(
+                        f"{self.store.path / file} is {'damaged' if there else 'gone'}: vqtool data verify "
+                        f"{self.store.path} names what is; repair it, then run the same command again"
+                    )
 
     def _describe(self) -> TokenStoreInfo:
         """The metadata, without the checksums of files that are still to be written."""
