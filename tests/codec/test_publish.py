@@ -25,6 +25,7 @@ METRICS = [
     {"step": 20, "time": 2.0, "split": "train", "loss/total": 0.5},
     {"step": 20, "time": 2.0, "split": "val", "metric/psnr": 21.25, "metric/lpips": None, "codebook/used": 15},
     {"step": 20, "time": 2.0, "split": "test", "metric/psnr": 20.75},
+    {"step": 30, "time": 3.0, "split": "val", "metric/psnr": 18.5},
 ]
 
 
