@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import segment_tokenizer
 import torch
 from codec_stores import SIZE, smooth_frames
 from segment_tokenizer import SEGMENT
@@ -83,6 +84,16 @@ def test_the_codebook_has_the_code_of_each_token(tiny: LoadedTokenizer, segments
     assert segments.codebook().shape == (125 + 147, 3)
     assert np.array_equal(np.unique(segments.codebook()[:125]), np.array([-1, -0.5, 0, 0.5, 1], dtype=np.float32))
     assert len(np.unique(segments.codebook()[125:, 0])) == 7
+
+
+@pytest.mark.parametrize("segment_frames", [1, 4, 12])
+def test_it_finds_how_many_frames_share_a_context(
+    segments: LoadedTokenizer, segment_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_tokenizer, "SEGMENT", segment_frames)
+    fresh = LoadedTokenizer(segments.model, segments.config, segments.folder, segments.precision)
+    assert (fresh.layout.segment_frames, fresh.layout.context_grid) == (segment_frames, (4, 4))
+    assert [fresh.layout.num_segments(segment_frames * 2 + extra) for extra in (0, 1)] == [2, 3]
 
 
 FRAMES = np.zeros((4, SIZE, SIZE, 3), dtype=np.uint8)

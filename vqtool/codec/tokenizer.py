@@ -22,14 +22,17 @@ from vqtool.errors import DataError
 from vqtool.runs.checkpoints import find_checkpoint
 
 Integers = NDArray[np.int64]
+LONGEST_SEGMENT = 1 << 16
+"""Frames of a clip whose context is never sent again."""
 
 
 @dataclass(frozen=True)
 class TokenLayout:
     """The shapes of a tokenizer's tokens.
 
-    grid: rows and columns of a frame's tokens. segment_frames: frames that share a grid of the context, and
-    context_grid: its rows and columns; 0 and None where every frame stands alone.
+    grid: rows and columns of a frame's tokens. segment_frames: frames that share a grid of the context, counted from
+    the first frame of a clip, and context_grid: its rows and columns; 0 and None where every frame stands alone. Each
+    segment is encoded and decoded by itself; the last one of a clip may be shorter.
     """
 
     grid: tuple[int, int]
@@ -79,8 +82,7 @@ class LoadedTokenizer:
         if tokens.context_BSHW is None:
             return TokenLayout((grid[0], grid[1]))
         _, _, *context = tokens.context_BSHW.shape
-        assert self.model.segment_frames > 0, "a tokenizer with a context says how many frames share it"
-        return TokenLayout((grid[0], grid[1]), self.model.segment_frames, (context[0], context[1]))
+        return TokenLayout((grid[0], grid[1]), _segment_frames(self.model, grid[0] * grid[1]), (context[0], context[1]))
 
     @cached_property
     def sha256(self) -> str:
@@ -186,6 +188,12 @@ class LoadedTokenizer:
                 f"the context of {num_frames} frames is {expected[1:]} (a grid for every {layout.segment_frames} "
                 f"frames), this one is {tuple(tokens.context_BSHW.shape[1:])}"
             )
+
+
+def _segment_frames(model: Tokenizer, tokens_per_frame: int) -> int:
+    """The frames that share a context: after them one more frame costs more than its own tokens."""
+    costs = (model.num_tokens(number + 1) - model.num_tokens(number) for number in range(1, LONGEST_SEGMENT))
+    return next((number for number, cost in enumerate(costs, start=1) if cost > tokens_per_frame), LONGEST_SEGMENT)
 
 
 def load(path: str | Path, device: str = "auto") -> LoadedTokenizer:
