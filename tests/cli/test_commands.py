@@ -19,7 +19,7 @@ from vqtool.runs.folder import RunFolder
 
 TRAIN = [
     "train", "--config", "tiny.toml", "--run", "first", "--set", "model.resolution=32", "--set", "model.channels=8",
-    "--set", "model.channel_multipliers=[1,2]", "--set",  "--set", "train.steps=4",
+    "--set", "model.channel_multipliers=[1,2]", "--set", "train.steps=4",
     "--set", "model.quantizer.codebook_size=16", "--set", "train.batch_size=4", "--set", "eval.clip_frames=4",
     "--set", "train.precision=fp32",
 ]  # fmt: skip
