@@ -9,13 +9,17 @@ from vqtool.cli import (
     config,
     dash,
     data,
+    decode,
     demo,
+    encode,
     eval,
     fetch_weights,
     import_checkpoint,
     preprocess,
+    publish,
     reconstruct,
     runs,
+    tokens,
     train,
 )
 
@@ -51,8 +55,12 @@ app.command("train", epilog=train.EPILOG)(train.train)
 app.command("eval", epilog=eval.EPILOG)(eval.evaluate)
 app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
 app.command("import-checkpoint", epilog=import_checkpoint.EPILOG)(import_checkpoint.import_checkpoint)
+app.command("encode", epilog=encode.EPILOG)(encode.encode)
+app.command("decode", epilog=decode.EPILOG)(decode.decode)
+app.command("publish", epilog=publish.EPILOG)(publish.publish)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(config.app, name="config")

@@ -48,7 +48,7 @@ def read_journal(folder: Path) -> Journal | None:
     """The whole lines of the journal in `folder`; None where there is none, or not even its first line is whole."""
     try:
         with (folder / JOURNAL_FILE).open("rb") as stream:
-            lines = _whole_lines(stream)
+            lines = whole_lines(stream)
             header, header_end = next(lines, (None, 0))
             if not isinstance(header, dict) or header.get("version") != VERSION:
                 return None
@@ -69,19 +69,20 @@ def append_journal(folder: Path, fingerprint: Fingerprint, entries: Sequence[Ent
     """
     file = folder / JOURNAL_FILE
     with explained_os_errors(folder), file.open("ab", buffering=0) as stream:
-        lines = [_line(_record(entry)) for entry in entries]
+        lines = [encode_line(_record(entry)) for entry in entries]
         if stream.tell() == 0:
-            lines.insert(0, _line({"version": VERSION, "fingerprint": dict(fingerprint)}))
+            lines.insert(0, encode_line({"version": VERSION, "fingerprint": dict(fingerprint)}))
         write_all(stream.fileno(), b"".join(lines))
         os.fsync(stream.fileno())
 
 
-def _line(record: Any) -> bytes:
+def encode_line(record: Any) -> bytes:
+    """A record as a line with its checksum."""
     text = orjson.dumps(record)
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _whole_lines(stream: Any) -> Iterator[tuple[Any, int]]:
+def whole_lines(stream: Any) -> Iterator[tuple[Any, int]]:
     """Each record up to the first line that is not whole, with the offset where its line ends."""
     end = 0
     for line in stream:

@@ -220,10 +220,15 @@ def _parse_clips(lines: Iterable[str]) -> Iterator[Clip]:
     rows = csv.reader(lines, strict=True)
     if next(rows, None) != list(Clip.__dataclass_fields__):
         raise ValueError("its columns are not those of a frame store")
-    yield from map(_parse_clip, rows)
+    yield from map(parse_clip, rows)
 
 
-def _parse_clip(row: Sequence[str]) -> Clip:
+def parse_clip(row: Sequence[str]) -> Clip:
+    """A row of `clips.csv`.
+
+    Raises:
+        ValueError: another number of columns, or a value that cannot be one.
+    """
     clip, trajectory, camera, robot, split, shard, start, length, state_dim, action_dim, source = row
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}")

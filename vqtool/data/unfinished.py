@@ -29,8 +29,8 @@ class Left:
     ends: tuple[ShardEnd, ...] = ()
 
 
-def lock(path: Path) -> IO[str]:
-    """Mark the folder as being written; the lock goes with the process, however that ends.
+def lock(path: Path, command: str = "vqtool preprocess") -> IO[str]:
+    """Mark the folder as being written by `command`; the lock goes with the process, however that ends.
 
     Raises:
         DataError: another process holds it.
@@ -40,9 +40,7 @@ def lock(path: Path) -> IO[str]:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         stream.close()
-        raise DataError(
-            f"another vqtool preprocess is writing {path}: wait for it, or choose another --output"
-        ) from None
+        raise DataError(f"another {command} is writing {path}: wait for it, or choose another --output") from None
     stream.truncate(0)
     json.dump({"vqtool_version": __version__, "pid": os.getpid(), "host": socket.gethostname()}, stream)
     stream.flush()
@@ -59,7 +57,7 @@ def recover(path: Path, size: int, fingerprint: Fingerprint) -> Left:
     if journal is None:
         keep_only(path, set())
         return Left()
-    _compare(path, journal.fingerprint, fingerprint)
+    compare_fingerprints(f"the frame store {path}", path, journal.fingerprint, fingerprint)
     left = _backed_by_files(path, size, journal.entries)
     if not left.entries:
         keep_only(path, set())
@@ -78,7 +76,7 @@ def check_fingerprint(path: Path, fingerprint: Fingerprint) -> None:
     """
     journal = read_journal(path)
     if journal:
-        _compare(path, journal.fingerprint, fingerprint)
+        compare_fingerprints(f"the frame store {path}", path, journal.fingerprint, fingerprint)
 
 
 def keep_only(path: Path, names: set[str]) -> None:
@@ -115,11 +113,12 @@ def _backed_by_files(path: Path, size: int, entries: Sequence[Entry]) -> Left:
     return Left(tuple(entries), tuple(ends))
 
 
-def _compare(path: Path, begun: Fingerprint, now: Fingerprint) -> None:
+def compare_fingerprints(what: str, path: Path, begun: Fingerprint, now: Fingerprint) -> None:
+    """Raises DataError where `what`, which lies unfinished in `path`, was begun with other settings; names them."""
     differing = [name for name in {**begun, **now} if begun.get(name) != now.get(name)]
     if differing:
         details = ", ".join(f"{name} {begun.get(name)!r} (now {now.get(name)!r})" for name in differing)
         raise DataError(
-            f"the frame store {path} is unfinished and was begun with {details}: run it as before to continue, "
+            f"{what} is unfinished and was begun with {details}: run it as before to continue, "
             f"or remove {path} to begin again"
         )

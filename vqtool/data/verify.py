@@ -42,10 +42,10 @@ def verify(path: Path, advance: Advance | None = None) -> Verification:
     checksums = {file: digest for shard in info.shards for file, digest in shard.sha256.items()}
     problems = [*_unlisted(path, info), *_check_info(info)]
     for done, (file, digest) in enumerate(sorted(checksums.items()), start=1):
-        problems += _check_file(path / file, digest)
+        problems += check_file(path / file, digest)
         if advance:
             advance(done, len(checksums) + 1)
-    problems += _check_file(path / CLIPS_FILE, info.clips_sha256)
+    problems += check_file(path / CLIPS_FILE, info.clips_sha256)
     problems += _check_shapes(path, info)
     problems += _check_index(path, info)
     if advance:
@@ -69,7 +69,8 @@ def _check_info(info: StoreInfo) -> Iterator[Problem]:
             yield Problem(DATASET_FILE, f"shard {number} lists other files than its three")
 
 
-def _check_file(file: Path, digest: str) -> Iterator[Problem]:
+def check_file(file: Path, digest: str) -> Iterator[Problem]:
+    """What is wrong with a file whose content should have this SHA-256."""
     try:
         actual = file_sha256(file)
     except OSError as error:

@@ -4,13 +4,11 @@ import copy
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vqtool.data import Frames
 from vqtool.data.store import Clip, FrameStore, Split
+from vqtool.data.window_index import Indices, WindowIndex
 from vqtool.errors import DataError
-
-Indices = NDArray[np.int64]
 
 
 class Windows:
@@ -36,22 +34,18 @@ class Windows:
         self.split = split
         self.clip_frames = clip_frames
         self.stride = stride
-        self._step = step
         self._span = span = (clip_frames - 1) * stride + 1
         clips = store.split(split)
         self._clips = [clip for clip in clips if clip.length >= span]
         if not self._clips:
             raise DataError(_no_window(store, split, clips, span, settings))
-        lengths = np.array([clip.length for clip in self._clips], dtype=np.int64)
         self._shards = np.array([clip.shard for clip in self._clips], dtype=np.int64)
         self._rows = np.array([clip.start for clip in self._clips], dtype=np.int64)
-        counts = (lengths - span) // step + 1
-        self._ends = np.cumsum(counts)
-        self._first = self._ends - counts
+        self._index = WindowIndex([clip.length for clip in self._clips], span, step)
         self._chosen: Indices | None = None
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if self._chosen is None else len(self._chosen)
+        return len(self._index) if self._chosen is None else len(self._chosen)
 
     def thinned(self, num_windows: int) -> Self:
         """`num_windows` of these windows, evenly spread; all of them where there are no more than that, or for 0."""
@@ -107,9 +101,7 @@ class Windows:
         """The video and the first frame in it of each window."""
         if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"window {indices.min()} to {indices.max()} of {len(self)}")
-        numbers = indices if self._chosen is None else self._chosen[indices]
-        videos = np.searchsorted(self._ends, numbers, side="right")
-        return videos, (numbers - self._first[videos]) * self._step
+        return self._index.locate(indices if self._chosen is None else self._chosen[indices])
 
 
 def evaluation_windows(store: FrameStore, split: Split, clip_frames: int, num_windows: int = 0) -> Windows:
