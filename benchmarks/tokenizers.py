@@ -59,7 +59,7 @@ def as_published(session: Session) -> None:
 
 
 ORIGINAL = [
-    "model.channels=32", "train.batch_size=16", "loss.pixel_weight=1", "optim.schedule=constant",
+    "model.channels=32", "train.batch_size=16", "train.accumulate=1", "loss.pixel_weight=1", "optim.schedule=constant",
     "optim.warmup_steps=0", "optim.clip_norm=0", "optim.ema_decay=0", "model.quantizer.revive_below=0",
 ]  # fmt: skip
 HALF = [

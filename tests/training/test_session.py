@@ -27,7 +27,7 @@ from vqtool.training.trainer import StepResult
 
 Tiniest = Callable[..., Config]
 CLIP = [
-    "model.kind=clip", "model.segment_frames=4", "model.train_frames=2", "data.clip_frames=6", "loss.motion_weight=4",
+    "model.kind=clip", "model.segment_frames=4", "model.train_frames=2", "data.clip_frames=4", "loss.motion_weight=4",
     "model.context_channels=8", "model.context_quantizer.of.codebook_size=16", "model.context_quantizer.of.code_dim=4",
     "model.context_quantizer.of.warmup_steps=1", "eval.metrics=['psnr','psnr_moving']",
 ]  # fmt: skip

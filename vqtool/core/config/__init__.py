@@ -129,3 +129,19 @@ class Config(Section):
                 f"(got {num_frames}): set it, or take discriminator_kind 2d"
             )
         return self
+
+    @model_validator(mode="after")
+    def _clips_of_one_segment(self) -> "Config":
+        if not isinstance(self.model, ClipConfig):
+            return self
+        if not 2 <= self.data.clip_frames <= self.model.segment_frames:
+            raise ValueError(
+                f"model.kind clip trains on clips of 2 to model.segment_frames={self.model.segment_frames} frames (got "
+                f"data.clip_frames={self.data.clip_frames}): set data.clip_frames={self.model.segment_frames}"
+            )
+        if self.loss.has_video_features or (self.loss.adversarial_weight and self.loss.discriminator_kind == "3d"):
+            raise ValueError(
+                "model.kind clip trains on frames drawn from a clip, not on their sequence: set loss.fvd_mean_weight "
+                "and loss.fvd_cov_weight to 0, and loss.discriminator_kind to 2d"
+            )
+        return self

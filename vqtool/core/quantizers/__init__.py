@@ -1,4 +1,4 @@
-"""Quantizers: latents to codebook entries. A new one is a file here, a section in `core/config.py` and an arm below."""
+"""Quantizers: latents to codebook entries. A new one: a file here, its section in `core/config/`, an arm below."""
 
 from typing import assert_never
 
