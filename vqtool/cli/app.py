@@ -9,11 +9,14 @@ from vqtool.cli import (
     config,
     dash,
     data,
+    decode,
     demo,
+    encode,
     eval,
     fetch_weights,
     import_checkpoint,
     preprocess,
+    prior,
     reconstruct,
     runs,
     train,
@@ -50,6 +53,9 @@ app.command("preprocess", epilog=preprocess.EPILOG)(preprocess.preprocess)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("eval", epilog=eval.EPILOG)(eval.evaluate)
 app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
+app.command("encode", epilog=encode.EPILOG)(encode.encode)
+app.command("decode", epilog=decode.EPILOG)(decode.decode)
+app.command("prior", epilog=prior.EPILOG)(prior.prior)
 app.command("import-checkpoint", epilog=import_checkpoint.EPILOG)(import_checkpoint.import_checkpoint)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)

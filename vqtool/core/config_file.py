@@ -52,7 +52,7 @@ def load_config(name: str | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: no such file, not TOML, or every wrong key and value of file and overrides in one message.
     """
     path = find_config(name) if name else None
-    return _validate(_read_toml(path) if path else {}, str(path) if path else "defaults", overrides)
+    return _validate(read_toml(path) if path else {}, str(path) if path else "defaults", overrides)
 
 
 def config_from_table(table: Table, origin: str, overrides: Sequence[str] = ()) -> Config:
@@ -86,7 +86,12 @@ def _validate(table: Table, file: str, overrides: Sequence[str]) -> Config:
         raise ConfigError(_explain(error, file, origins)) from error
 
 
-def _read_toml(path: Path) -> Table:
+def read_toml(path: Path) -> Table:
+    """The tables of a TOML file as they are written there, without defaults.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
     try:
         return tomli.loads(path.read_text(encoding="utf-8"))
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
