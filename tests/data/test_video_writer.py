@@ -29,7 +29,9 @@ def write(path: Path, frames: np.ndarray, fps: Fraction) -> None:
 
 def pillow_frames(path: Path) -> tuple[np.ndarray, list[int]]:
     with Image.open(path) as picture:
-        shown = [(np.asarray(frame.convert("RGB")), frame.info["duration"]) for frame in ImageSequence.Iterator(picture)]
+        shown = [
+            (np.asarray(frame.convert("RGB")), frame.info["duration"]) for frame in ImageSequence.Iterator(picture)
+        ]
     return np.stack([frame for frame, _ in shown]), [duration for _, duration in shown]
 
 

@@ -98,10 +98,9 @@ class VideoCodec:
             with atomic_file(output) as stream:
                 writer = BitstreamWriter(stream, header)
                 coder = self._coder(shape)
-                for tokens, context in self._chunks(_batches(chain([first], blocks), shape.batch_frames), shape):
+                batches = _counted(_batches(chain([first], blocks), shape.batch_frames), guess, advance)
+                for tokens, context in self._chunks(batches, shape):
                     writer.write_chunk(len(tokens), coder.encode(tokens, context))
-                    if advance is not None:
-                        advance(writer.num_frames, max(guess, writer.num_frames))
                 writer.finish()
         return CodedVideo(writer.num_frames, shape.width, shape.height, float(header.fps), writer.num_bytes)
 
@@ -118,12 +117,8 @@ class VideoCodec:
             header = reader.header
             self._shape_of(header)
             with open_video_writer(output, header.fps) as write:
-                done = 0
-                for frames in self._decoded(reader):
+                for frames in _counted(self._decoded(reader), reader.num_frames, advance):
                     write(frames)
-                    done += len(frames)
-                    if advance is not None:
-                        advance(done, reader.num_frames)
             num_bytes = stream.seek(0, os.SEEK_END)
         return CodedVideo(reader.num_frames, header.width, header.height, float(header.fps), num_bytes)
 
@@ -304,3 +299,15 @@ def _batches(blocks: Iterator[Frames], num_frames: int) -> Iterator[Frames]:
             waiting, count = [joined[num_frames:]], count - num_frames
     if count:
         yield np.concatenate(waiting)
+
+
+def _counted(batches: Iterator[Frames], num_frames: int, advance: Advance | None) -> Iterator[Frames]:
+    """The batches; tells `advance` when one is done. `num_frames` are about all there will be."""
+    done = 0
+    for batch in batches:
+        if advance is not None:
+            advance(done, max(num_frames, done + 1))
+        yield batch
+        done += len(batch)
+    if advance is not None:
+        advance(done, done)
