@@ -55,12 +55,12 @@ def test_encode_and_decode(checkpoint: Path, video: Path, small_store: Path, tmp
         (["encode", "{video}", "--output", "out.mp4"], "error: --output out.mp4: expected a file ending in .vqt\n"),
         (
             ["encode", "none.mp4", "--output", "out.vqt"],
-            "error: cannot read video none.mp4: No such file or directory\n",
+            "error: cannot read video none.mp4: No such file",
         ),
         (["decode", "{video}", "--output", "out.gif"], "error: cannot decode {video}: it is not a .vqt file\n"),
         (
             ["decode", "{video}", "--output", "out.avi"],
-            "error: --output out.avi: expected a folder or a file ending in",
+            "error: --output out.avi: expected a folder or a file",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """Videos to `.vqt` and back with real tokenizers: exact tokens, exact frames, any size, clear errors."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from vqt_files import SIZE, moving_square, tokenizer, write_mp4
 
 from vqtool.codec import video
-from vqtool.codec.bitstream import BitstreamReader
+from vqtool.codec.bitstream import BitstreamReader, BitstreamWriter
 from vqtool.codec.clips import ClipTokens
 from vqtool.codec.prior import PRIOR_FILE, learn_prior, prior_id, save_prior
 from vqtool.codec.tokenizer import LoadedTokenizer
@@ -153,6 +154,18 @@ def test_what_is_no_video_is_an_error_and_writes_nothing(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"cannot decode .*missing.vqt: No such file"):
         codec.decode(tmp_path / "missing.vqt", tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["text.mp4"]
+
+
+def test_chunks_larger_than_any_encoders_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    codec = VideoCodec(tokenizer("image"))
+    shape = codec._shape(1024, 1024)
+    shape = replace(shape, chunk_frames=2000 * shape.batch_frames)
+    with (tmp_path / "huge.vqt").open("wb") as stream:
+        writer = BitstreamWriter(stream, codec._header(shape, 10.0))
+        writer.write_chunk(shape.chunk_frames, b"")
+        writer.finish()
+    with pytest.raises(DataError, match="too large"):
+        codec.decode(tmp_path / "huge.vqt", tmp_path / "out.mp4")
 
 
 def test_frames_too_large_for_tiles(tmp_path: Path) -> None:

@@ -23,9 +23,8 @@ _END = struct.Struct("<HQ")
 _CRC = struct.Struct("<I")
 MAX_SIDE = 65535
 MAX_BATCH_PIXELS = 1 << 28
-"""Of the frames that are decoded at once."""
-MAX_CHUNK_TOKENS = 1 << 24
-MAX_CHUNK_FRAMES = 65535
+MAX_BATCH_TOKENS = 1 << 24
+"""Both of the frames that are decoded at once."""
 TRUNCATED = "it ends too early: it was not written or copied to its end"
 DAMAGED = "its checksum does not match: it is damaged"
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vqtool.codec.alphabet import Grid, grids_of
 from vqtool.codec.bitstream import (
     MAX_BATCH_PIXELS,
-    MAX_CHUNK_TOKENS,
+    MAX_BATCH_TOKENS,
     BitstreamReader,
     BitstreamWriter,
     VideoHeader,
@@ -200,9 +200,10 @@ class VideoCodec:
 
     def _check_size(self, shape: VideoShape) -> None:
         tiles = shape.down * shape.across
-        tokens = shape.chunk_frames * tiles * self.frames.num_tokens
+        batch_tokens = shape.batch_frames * tiles * self.frames.num_tokens
+        chunk_tokens = batch_tokens * (shape.chunk_frames // shape.batch_frames)
         pixels = shape.batch_frames * tiles * self.tokenizer.resolution**2
-        if pixels > MAX_BATCH_PIXELS or tokens > MAX_CHUNK_TOKENS:
+        if pixels > MAX_BATCH_PIXELS or chunk_tokens > max(CHUNK_TOKENS, min(batch_tokens, MAX_BATCH_TOKENS)):
             raise DataError(f"frames of {shape.width} x {shape.height} pixels are too large for this tokenizer's tiles")
 
     def _header(self, shape: VideoShape, fps: float) -> VideoHeader:
