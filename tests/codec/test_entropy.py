@@ -8,7 +8,7 @@ import pytest
 from vqt_files import WholeNumberDecoder
 
 from vqtool.codec.alphabet import Alphabet, Grid
-from vqtool.codec.entropy import TokenCoder, frequencies
+from vqtool.codec.entropy import GridModel, SymbolWriter, TokenCoder, frequencies
 from vqtool.errors import DataError
 
 PLAIN = Grid(3, 4, (Alphabet(0, 9),))
@@ -178,3 +178,25 @@ def test_altered_bytes_never_give_the_same_tokens() -> None:
 def test_a_codebook_too_large_is_an_error() -> None:
     with pytest.raises(DataError, match="at most 1,048,576"):
         TokenCoder(Grid(1, 1, (Alphabet(0, (1 << 20) + 1),)), None, 0)
+
+
+class Scripted:
+    """A coder that writes the symbols it was told to, whatever the model asks for."""
+
+    def __init__(self, symbols: list[int]) -> None:
+        self.symbols, self.writer = symbols, SymbolWriter()
+
+    def code(self, model: object, symbol: int) -> int:
+        return self.writer.code(model, self.symbols.pop(0))
+
+
+@pytest.mark.parametrize("symbols", [[3, 2, 3], [3, 1], [3, 2, 4, 2, 3]])
+def test_what_no_encoder_says_is_refused(symbols: list[int]) -> None:
+    """A value that is called new but was there, and one that is called the other where there was none."""
+    grid = Grid(1, 1, (Alphabet(0, 5),))
+    model, coder = GridModel(grid), Scripted(list(symbols))
+    with pytest.raises(DataError):
+        while coder.symbols:
+            model.code(coder, None)
+    with pytest.raises(DataError, match="refer|not coded"):
+        TokenCoder(grid, None, 0).decode(coder.writer.finish(), 3)
