@@ -198,5 +198,5 @@ def test_what_no_encoder_says_is_refused(symbols: list[int]) -> None:
     with pytest.raises(DataError):
         while coder.symbols:
             model.code(coder, None)
-    with pytest.raises(DataError, match="refer|not coded"):
+    with pytest.raises(DataError, match=r"refer|not coded"):
         TokenCoder(grid, None, 0).decode(coder.writer.finish(), 3)

@@ -107,7 +107,7 @@ def test_a_bad_file_is_an_error_and_writes_nothing(damage: object, message: str,
     codec.encode(write_mp4(tmp_path / "in.mp4", moving_square(20)), path)
     path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
     for output in ("video.mp4", "frames"):
-        with pytest.raises(DataError, match=f"cannot decode .*out.vqt: .*{message}"):
+        with pytest.raises(DataError, match=rf"cannot decode .*out.vqt: .*{message}"):
             codec.decode(path, tmp_path / output)
     assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", "out.vqt"}
 
@@ -115,7 +115,7 @@ def test_a_bad_file_is_an_error_and_writes_nothing(damage: object, message: str,
 def test_another_tokenizer_is_named(tmp_path: Path) -> None:
     mine, other = tokenizer("image"), tokenizer("image", seed=1)
     VideoCodec(mine).encode(write_mp4(tmp_path / "in.mp4", moving_square(3)), tmp_path / "out.vqt")
-    with pytest.raises(DataError, match=f"tokenizer {mine.sha256[:12]}.*is {other.sha256[:12]}.*--checkpoint"):
+    with pytest.raises(DataError, match=rf"tokenizer {mine.sha256[:12]}.*is {other.sha256[:12]}.*--checkpoint"):
         VideoCodec(other).decode(tmp_path / "out.vqt", tmp_path / "out.mp4")
 
 

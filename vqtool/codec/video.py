@@ -305,10 +305,12 @@ def _batches(blocks: Iterator[Frames], num_frames: int) -> Iterator[Frames]:
 def _counted(batches: Iterator[Frames], num_frames: int, advance: Advance | None) -> Iterator[Frames]:
     """The batches; tells `advance` when one is done. `num_frames` are about all there will be."""
     done = 0
+    if advance is not None:
+        advance(0, max(num_frames, 1))
     for batch in batches:
-        if advance is not None:
-            advance(done, max(num_frames, done + 1))
         yield batch
         done += len(batch)
+        if advance is not None:
+            advance(done, max(num_frames, done + 1))
     if advance is not None:
         advance(done, done)
