@@ -18,7 +18,7 @@ class SegmentTokenizer(Tokenizer):
 
     def __init__(self, resolution: int) -> None:
         super().__init__()
-        self.resolution = resolution
+        self.resolution, self.segment_frames = resolution, SEGMENT
         self.gain = nn.Parameter(torch.ones(()))
         self.context_quantize = build_quantizer(FsqConfig(levels=(5, 5, 5)))
         self.quantize = build_quantizer(FsqConfig(levels=(7, 7, 3)))

@@ -16,6 +16,7 @@ from vqtool.cli import (
     fetch_weights,
     import_checkpoint,
     preprocess,
+    prior,
     publish,
     reconstruct,
     runs,
@@ -57,6 +58,7 @@ app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
 app.command("import-checkpoint", epilog=import_checkpoint.EPILOG)(import_checkpoint.import_checkpoint)
 app.command("encode", epilog=encode.EPILOG)(encode.encode)
 app.command("decode", epilog=decode.EPILOG)(decode.decode)
+app.command("prior", epilog=prior.EPILOG)(prior.prior)
 app.command("publish", epilog=publish.EPILOG)(publish.publish)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)

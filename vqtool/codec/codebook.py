@@ -15,7 +15,7 @@ def codebook_of(model: Tokenizer) -> NDArray[np.float32]:
     Codes of several quantizers follow one another as the tokens do; where they differ in width, D is the widest and
     the others end in zeros.
     """
-    quantizers = _outermost(model)
+    quantizers = outermost_quantizers(model)
     sizes = tuple(size for quantizer in quantizers for size in quantizer.codebook_sizes)
     if sizes != model.codebook_sizes:
         raise ValueError(f"the quantizers have codebooks of {sizes}, the tokenizer names {model.codebook_sizes}")
@@ -24,8 +24,8 @@ def codebook_of(model: Tokenizer) -> NDArray[np.float32]:
     return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts])
 
 
-def _outermost(model: Tokenizer) -> list[Quantizer]:
-    """The quantizers that are not a part of another one."""
+def outermost_quantizers(model: Tokenizer) -> list[Quantizer]:
+    """The quantizers that are not a part of another one, in the order that tokens count through them."""
     found: dict[str, Quantizer] = {}
     for name, module in model.named_modules():
         if isinstance(module, Quantizer) and not any(name.startswith(f"{outer}.") for outer in found):

@@ -12,6 +12,7 @@ import tomli_w
 import torch
 
 from vqtool.codec.model_card import model_card, provenance_of
+from vqtool.codec.prior import PRIOR_FILE
 from vqtool.codec.tokenizer import LoadedTokenizer, load_folder
 from vqtool.core.atomic import atomic_folder
 from vqtool.core.checkpoint import CHECKSUMS_FILE, CONFIG_FILE, MODEL_FILE, verify_checkpoint
@@ -47,6 +48,9 @@ def publish(folder: Path, output: Path, license_name: str = "") -> Published:
     settings = _without_paths(read_toml(folder / CONFIG_FILE))
     with atomic_folder(output) as temporary:
         shutil.copyfile(folder / MODEL_FILE, temporary / MODEL_FILE)
+        if (folder / PRIOR_FILE).is_file():
+            # Without it the .vqt files that were written with it could not be read.
+            shutil.copyfile(folder / PRIOR_FILE, temporary / PRIOR_FILE)
         (temporary / CONFIG_FILE).write_text(tomli_w.dumps(settings), encoding="utf-8")
         (temporary / CARD_FILE).write_text(card, encoding="utf-8")
         sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(temporary.iterdir())}

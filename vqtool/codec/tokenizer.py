@@ -22,8 +22,6 @@ from vqtool.errors import DataError
 from vqtool.runs.checkpoints import find_checkpoint
 
 Integers = NDArray[np.int64]
-LONGEST_SEGMENT = 1 << 16
-"""Frames of a clip whose context is never sent again."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class LoadedTokenizer:
         if tokens.context_BSHW is None:
             return TokenLayout((grid[0], grid[1]))
         _, _, *context = tokens.context_BSHW.shape
-        return TokenLayout((grid[0], grid[1]), _segment_frames(self.model, grid[0] * grid[1]), (context[0], context[1]))
+        return TokenLayout((grid[0], grid[1]), self.model.segment_frames, (context[0], context[1]))
 
     @cached_property
     def sha256(self) -> str:
@@ -188,12 +186,6 @@ class LoadedTokenizer:
                 f"the context of {num_frames} frames is {expected[1:]} (a grid for every {layout.segment_frames} "
                 f"frames), this one is {tuple(tokens.context_BSHW.shape[1:])}"
             )
-
-
-def _segment_frames(model: Tokenizer, tokens_per_frame: int) -> int:
-    """The frames that share a context: after them one more frame costs more than its own tokens."""
-    costs = (model.num_tokens(number + 1) - model.num_tokens(number) for number in range(1, LONGEST_SEGMENT))
-    return next((number for number, cost in enumerate(costs, start=1) if cost > tokens_per_frame), LONGEST_SEGMENT)
 
 
 def load(path: str | Path, device: str = "auto") -> LoadedTokenizer:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from vqtool.errors import VqtoolError
 
@@ -25,6 +26,27 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         try:
             with temporary.open("wb") as stream:
                 stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write beside `path`; on leaving without an error it becomes `path`, else it is removed.
+
+    Raises:
+        VqtoolError: no space left, or the folder cannot be written.
+    """
+    with explained_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_name(path)
+        try:
+            with temporary.open("w+b") as stream:
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)

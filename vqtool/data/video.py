@@ -64,7 +64,7 @@ def open_track(stream: IO[bytes]) -> Iterator[tuple[float, Iterator[Frames]]]:
         DataError: not a video of a known container, or damaged; also inside the `with`, while iterating.
     """
     with open_container(stream) as (file, track):
-        yield float(track.average_rate or DEFAULT_FPS), _decode(file, track)
+        yield float(track.average_rate or DEFAULT_FPS), decode_track(file, track)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def open_mp4(stream: IO[bytes]) -> Iterator[Iterator[Frames]]:
         DataError: as `open_track`.
     """
     with open_container(stream, "mov,mp4", PROBE_NOTHING) as (file, track):
-        yield _decode(file, track)
+        yield decode_track(file, track)
 
 
 @contextmanager
@@ -178,7 +178,7 @@ def encode_mp4(frames: Frames, fps: float) -> bytes:
 
 def encode_gif(frames: Frames, fps: float) -> bytes:
     """The frames (T, H, W, 3) as an endless GIF with one palette for all of them and no dithering."""
-    palette = _common_palette(frames)
+    palette = common_palette(frames)
     pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     buffer = io.BytesIO()
     # GIF counts time in 1/100 s, and viewers slow down what is faster than 1/50 s.
@@ -187,7 +187,8 @@ def encode_gif(frames: Frames, fps: float) -> bytes:
     return buffer.getvalue()
 
 
-def _common_palette(frames: Frames) -> Image.Image:
+def common_palette(frames: Frames) -> Image.Image:
+    """A picture whose palette has the 256 colours that suit all frames (T, H, W, 3)."""
     pixels = frames.reshape(-1, 3)
     sample = pixels[:: -(-len(pixels) // PALETTE_PIXELS)]
     return Image.fromarray(sample[None]).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -201,7 +202,12 @@ def _encode_png(picture: Frames) -> bytes:
     return buffer.getvalue()
 
 
-def _decode(file: InputContainer, track: VideoStream) -> Iterator[Frames]:
+def decode_track(file: InputContainer, track: VideoStream) -> Iterator[Frames]:
+    """The frames (H, W, 3) of an open track, one after the other.
+
+    Raises:
+        DataError: a frame is damaged; what FFmpeg itself reports leaves as its own error, for `open_container`.
+    """
     # One converter for all frames: a new one each, with its threads, costs more than decoding a small frame.
     converter = VideoReformatter()
     for frame in file.decode(track):

@@ -88,9 +88,12 @@ class Tokenizer(nn.Module, ABC):
     codebook_sizes: the number of codes of each codebook; tokens count through them in this order, so K is their sum.
     stages: what training does one after the other; `stage` is the number of the present one, and `quantizer` the one
     that learns in it. Only `stage_parameters()` have a gradient in it.
+    segment_frames: the frames that share one grid of the context, counted from the first frame of a clip; the last
+    segment may be shorter, and each is encoded and decoded by itself. 0 where every frame is encoded by itself.
     """
 
     resolution: int
+    segment_frames: int = 0
     stages: tuple[Stage, ...] = (Stage("tokenizer", 1.0),)
     stage: int = 0
 

@@ -33,6 +33,7 @@ class ClipTokenizer(Tokenizer):
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
         self.config, self.resolution = config, config.resolution
+        self.segment_frames = config.segment_frames
         shares = (config.context_share, 1 - config.context_share - config.joint_share, config.joint_share)
         named = zip(("context", "changes", "joint"), shares, strict=True)
         self.stages = tuple(Stage(name, share) for name, share in named if share)

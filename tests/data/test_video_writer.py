@@ -1,0 +1,88 @@
+"""Videos written frame by frame, read back by other libraries."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from vqtool.data.video import read_video
+from vqtool.data.video_writer import open_video_writer
+from vqtool.errors import DataError
+
+
+def bars(num_frames: int, height: int = 32, width: int = 48) -> np.ndarray:
+    """A bright bar that moves over a dark slope, uint8 (T, H, W, 3)."""
+    slope = np.linspace(0, 90, width).astype(np.uint8)
+    frames = np.broadcast_to(slope[None, None, :, None], (num_frames, height, width, 3)).copy()
+    for number, frame in enumerate(frames):
+        frame[:, number * 2 % width :][:, :6] = (250, 200, 40)
+    return frames
+
+
+def write(path: Path, frames: np.ndarray, fps: Fraction) -> None:
+    with open_video_writer(path, fps) as add:
+        for start in range(0, len(frames), 7):
+            add(frames[start : start + 7])
+
+
+def pillow_frames(path: Path) -> tuple[np.ndarray, list[int]]:
+    with Image.open(path) as picture:
+        shown = [
+            (np.asarray(frame.convert("RGB")), frame.info["duration"]) for frame in ImageSequence.Iterator(picture)
+        ]
+    return np.stack([frame for frame, _ in shown]), [duration for _, duration in shown]
+
+
+@pytest.mark.parametrize("size", [(32, 48), (31, 47)])
+def test_mp4(size: tuple[int, int], tmp_path: Path) -> None:
+    frames = bars(20, *size)
+    write(tmp_path / "a.mp4", frames, Fraction(30000, 1001))
+    read, fps = read_video(tmp_path / "a.mp4")
+    assert read.shape == frames.shape
+    assert fps == pytest.approx(29.97, abs=0.01)
+    assert np.abs(read.astype(int) - frames).mean() < 4
+
+
+def test_gif_is_exact_where_the_palette_suffices(tmp_path: Path) -> None:
+    frames = bars(20)
+    write(tmp_path / "a.gif", frames, Fraction(10))
+    read, durations = pillow_frames(tmp_path / "a.gif")
+    assert read.shape == frames.shape
+    assert np.abs(read.astype(int) - frames).max() <= 3
+    assert set(durations) == {100}
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.info["loop"] == 0
+
+
+def test_webp(tmp_path: Path) -> None:
+    frames = bars(20)
+    write(tmp_path / "a.webp", frames, Fraction(25))
+    read, durations = pillow_frames(tmp_path / "a.webp")
+    assert read.shape == frames.shape
+    assert np.abs(read.astype(int) - frames).mean() < 4
+    assert sum(durations) == pytest.approx(800, abs=45)
+
+
+def test_folder_of_png_is_exact(tmp_path: Path) -> None:
+    frames = bars(20)
+    write(tmp_path / "frames", frames, Fraction(10))
+    paths = sorted((tmp_path / "frames").iterdir())
+    assert [path.name for path in paths] == [f"{number:06d}.png" for number in range(20)]
+    np.testing.assert_array_equal(np.stack([np.asarray(Image.open(path)) for path in paths]), frames)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "frames"])
+def test_nothing_is_left_of_a_video_that_ends_in_an_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyError), open_video_writer(tmp_path / name, Fraction(10)) as add:
+        add(bars(3))
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name, message in (("a.avi", "expected a folder or a file ending in .mp4, .gif, .webp"), ("there", "exists")):
+        with pytest.raises(DataError, match=message), open_video_writer(tmp_path / name, Fraction(10)):
+            pass

@@ -1,0 +1,126 @@
+"""What `vqtool encode --data` and `vqtool decode TOKENS` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+Split = Literal["train", "val", "test"]
+Form = Literal["mp4", "gif", "png"]
+
+if TYPE_CHECKING:
+    from vqtool.codec.encode_store import EncodedStore
+    from vqtool.codec.tokenizer import LoadedTokenizer
+    from vqtool.core.distributed import Processes
+    from vqtool.data.token_store import TokenStore
+
+
+def encode_store(
+    checkpoint: str, data: Path | None, output: Path, batch_frames: int | None, device: str, as_json: bool
+) -> None:
+    """A frame store to a token store, by one process or those of a job."""
+    from vqtool.cli.processes import only_main_speaks
+    from vqtool.core.distributed import joined_processes
+
+    with joined_processes() as processes, only_main_speaks(processes):
+        result = _encode(checkpoint, data, output, batch_frames, device, processes)
+        if processes.is_main:
+            _print(result, as_json)
+
+
+def decode_store(
+    tokens: Path,
+    names: list[str],
+    split: Split,
+    clips: int,
+    checkpoint: str | None,
+    output: Path,
+    form: Form,
+    fps: float,
+    device: str,
+) -> None:
+    """Clips of a token store to videos or pictures."""
+    from vqtool.cli.console import printable, progress
+    from vqtool.codec.decode_store import check_output, choose_clips, decode_clip, write_clips
+    from vqtool.data.token_store import TokenStore
+
+    store = TokenStore.open(tokens)
+    chosen = choose_clips(store, names, split, clips)
+    check_output(output, len(chosen))
+    tokenizer = _tokenizer(store, checkpoint, device)
+    with progress("decoding", "clips") as advance:
+        decoded = (decode_clip(tokenizer, store, one) for one in chosen)
+        written = []
+        for path in write_clips(chosen, decoded, output, form, fps):
+            written.append(path)
+            advance(len(written), len(chosen))
+    typer.echo(printable("\n".join(str(path) for path in written)))
+
+
+def _encode(
+    checkpoint: str,
+    data: Path | None,
+    output: Path,
+    batch_frames: int | None,
+    device: str,
+    processes: Processes,
+) -> EncodedStore:
+    from vqtool.cli.console import progress
+    from vqtool.codec.encode_store import StoreEncoder
+    from vqtool.codec.tokenizer import load_folder
+    from vqtool.core.device import choose_device
+    from vqtool.data.store import FrameStore
+    from vqtool.runs.checkpoints import find_checkpoint
+
+    tokenizer = load_folder(find_checkpoint(checkpoint), processes.place(choose_device(device)))
+    store = FrameStore.open(data or Path(tokenizer.config.data.store))
+    encoder = StoreEncoder(tokenizer, store, output, checkpoint, batch_frames)
+    if not processes.is_main:
+        return encoder.run(processes=processes)
+    with progress("encoding", "frames") as advance:
+        return encoder.run(advance, processes)
+
+
+def _print(result: EncodedStore, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from vqtool.cli.console import printable
+    from vqtool.cli.tokens import describe
+
+    if as_json:
+        record = {
+            "store": str(result.path),
+            "metadata": asdict(result.info),
+            "frames": result.num_frames,
+            "resumed_frames": result.num_resumed_frames,
+            "seconds": round(result.seconds, 3),
+            "frames_per_second": round(result.frames_per_second, 1),
+        }
+        typer.echo(json.dumps(record, indent=2))
+        return
+    speed = f"{result.seconds:,.1f} s, {result.frames_per_second:,.0f} frames/s"
+    if result.num_resumed_frames:
+        speed += f", and {result.num_resumed_frames:,} frames that were done before"
+    typer.echo(printable("\n".join([*describe(result.path, result.info), speed])))
+
+
+def _tokenizer(store: TokenStore, checkpoint: str | None, device: str) -> LoadedTokenizer:
+    """The tokenizer that the user names or else the store, if it is the one that encoded the store."""
+    from vqtool.codec.decode_store import check_tokenizer
+    from vqtool.codec.tokenizer import load
+    from vqtool.errors import CheckpointError
+
+    name = checkpoint or store.info.checkpoint
+    try:
+        tokenizer = load(name, device)
+    except CheckpointError as error:
+        if checkpoint:
+            raise
+        raise CheckpointError(
+            f"{store.path} was encoded by {name}, which is not there now ({error}): give it with --checkpoint"
+        ) from error
+    check_tokenizer(tokenizer, store)
+    return tokenizer

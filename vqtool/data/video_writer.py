@@ -1,0 +1,131 @@
+"""Videos written as their frames come: MP4, GIF, animated WebP, or a folder of PNG files."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from PIL import Image
+
+from vqtool.core.atomic import atomic_file, atomic_folder
+from vqtool.data import Frames
+from vqtool.data.video import CRF, common_palette
+from vqtool.errors import DataError
+
+SUFFIXES = (".mp4", ".gif", ".webp")
+WEBP_QUALITY = 90
+MAX_GIF_FPS = 50
+
+WriteFrames = Callable[[Frames], None]
+
+
+def check_video_output(path: Path) -> None:
+    """Say early what could not be written.
+
+    Raises:
+        DataError: a suffix that is none of SUFFIXES, or a folder that exists.
+    """
+    if path.suffix and path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"--output {path}: expected a folder or a file ending in {', '.join(SUFFIXES)}")
+    if path.suffix and path.is_dir():
+        raise DataError(f"--output {path} is a folder: give another name")
+    if not path.suffix and path.exists():
+        raise DataError(f"--output {path} exists already: remove it or choose another name")
+
+
+@contextmanager
+def open_video_writer(path: Path, fps: Fraction) -> Iterator[WriteFrames]:
+    """Yield what takes the next frames, uint8 RGB (T, H, W, 3); the video appears whole or not at all.
+
+    `.mp4` is H.264, visually lossless; `.gif` endless, with the palette of the first frames given; `.webp` lossy and
+    endless; no suffix a folder of `000000.png` and so on.
+
+    Raises:
+        DataError: another suffix.
+        VqtoolError: no space left, or it cannot be written.
+    """
+    check_video_output(path)
+    if not path.suffix:
+        with atomic_folder(path) as folder:
+            yield _png_writer(folder)
+        return
+    suffix = path.suffix.lower()
+    with atomic_file(path) as stream, av.open(stream, "w", format=suffix[1:], options=_LOOPS[suffix]) as file:
+        writer = {".mp4": _mp4_writer, ".gif": _gif_writer, ".webp": _webp_writer}[suffix](file, fps)
+        yield writer
+        for track in file.streams.video:
+            file.mux(track.encode(None))
+
+
+_LOOPS = {".mp4": {}, ".gif": {"loop": "0"}, ".webp": {"loop": "0"}}
+
+
+def _png_writer(folder: Path) -> WriteFrames:
+    count = 0
+
+    def write(frames: Frames) -> None:
+        nonlocal count
+        for frame in frames:
+            Image.fromarray(frame).save(folder / f"{count:06d}.png")
+            count += 1
+
+    return write
+
+
+def _mp4_writer(file: Any, fps: Fraction) -> WriteFrames:
+    return _track_writer(file, "libx264", fps, {"crf": str(CRF)}, None)
+
+
+def _webp_writer(file: Any, fps: Fraction) -> WriteFrames:
+    return _track_writer(file, "libwebp_anim", fps, {"quality": str(WEBP_QUALITY)}, "bgra")
+
+
+def _track_writer(
+    file: Any, codec: str, fps: Fraction, options: dict[str, str], pixel_format: str | None
+) -> WriteFrames:
+    """Frames through an encoder; without a format the colours are halved in resolution where sizes are even."""
+    track = file.add_stream(codec, rate=fps, options=options)
+    converter = VideoReformatter()
+
+    def write(frames: Frames) -> None:
+        if not track.codec_context.is_open:
+            _, height, width, _ = frames.shape
+            track.height, track.width = height, width
+            track.pix_fmt = pixel_format or ("yuv444p" if height % 2 or width % 2 else "yuv420p")
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            file.mux(track.encode(converter.reformat(picture, format=track.pix_fmt, threads=1)))
+
+    return write
+
+
+def _gif_writer(file: Any, fps: Fraction) -> WriteFrames:
+    # Viewers slow down what is faster than 1/50 s.
+    track = file.add_stream("gif", rate=min(fps, Fraction(MAX_GIF_FPS)))
+    track.pix_fmt = "pal8"
+    palette: Image.Image | None = None
+
+    def write(frames: Frames) -> None:
+        nonlocal palette
+        if palette is None:
+            _, track.height, track.width, _ = frames.shape
+            palette = common_palette(frames)
+        table = _argb_table(palette)
+        for frame in frames:
+            indices = np.asarray(Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE))
+            picture: Any = (np.ascontiguousarray(indices), table)
+            file.mux(track.encode(av.VideoFrame.from_ndarray(picture, format="pal8")))
+
+    return write
+
+
+def _argb_table(palette: Image.Image) -> Frames:
+    """The colours of a palette picture as PyAV takes them: (256, 4), alpha first."""
+    table = np.full((256, 4), 255, dtype=np.uint8)
+    colours = np.array(palette.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    table[: len(colours), 1:] = colours
+    return table
