@@ -64,7 +64,7 @@ ORIGINAL = [
 ]  # fmt: skip
 HALF = [
     "model.context_quantizer={kind='ema', code_dim=16, usage_decay=0.95}", "model.channel_multipliers=[1,2,3,3,3]",
-    "model.quantizer={kind='residual', num_levels=2, of={kind='ema', code_dim=16, usage_decay=0.95}}",
+    "model.quantizer={kind='residual', num_levels=2, of={kind='ema', code_dim=16, usage_decay=0.98, warmup_steps=150}}",
 ]  # fmt: skip
 """88 tokens a clip: 8x8 for the context, 2 a frame."""
 ROWS: dict[str, Row] = {

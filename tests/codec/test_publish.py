@@ -12,6 +12,7 @@ import torch
 from codec_stores import smooth_frames
 
 import vqtool
+from vqtool.codec.prior import PRIOR_FILE, learn_prior, save_prior
 from vqtool.codec.publish import publish
 from vqtool.core.checkpoint import CHECKSUMS_FILE, CONFIG_FILE, MODEL_FILE, load_config_of, save_checkpoint
 from vqtool.core.identity import tokenizer_sha256
@@ -57,6 +58,14 @@ def test_a_published_tokenizer_is_the_same_one(run: RunFolder, tmp_path: Path) -
     sums = json.loads((tmp_path / "out" / CHECKSUMS_FILE).read_text())
     for name in ("README.md", CONFIG_FILE, MODEL_FILE):
         assert sums[name] == hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest()
+
+
+def test_the_prior_of_its_bitstreams_comes_along(run: RunFolder, tmp_path: Path) -> None:
+    tokenizer = vqtool.load(run.path, "cpu")
+    path = save_prior(tokenizer, learn_prior(tokenizer, [smooth_frames(3, 1)]))
+    publish(run.checkpoints / "step-00000020", tmp_path / "out")
+    assert (tmp_path / "out" / PRIOR_FILE).read_bytes() == path.read_bytes()
+    assert PRIOR_FILE in json.loads((tmp_path / "out" / CHECKSUMS_FILE).read_text())
 
 
 def test_nothing_says_where_the_author_keeps_things(run: RunFolder, frame_store: FrameStore, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from vqtool import __version__
 from vqtool.cli import (
+    bench,
     config,
     dash,
     data,
@@ -62,6 +63,7 @@ app.command("prior", epilog=prior.EPILOG)(prior.prior)
 app.command("publish", epilog=publish.EPILOG)(publish.publish)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("dash", epilog=dash.EPILOG)(dash.dash)
+app.add_typer(bench.app, name="bench")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(tokens.app, name="tokens")

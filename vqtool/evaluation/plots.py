@@ -36,6 +36,15 @@ class Steps:
     heights: Floats
 
 
+@dataclass(frozen=True)
+class Points:
+    """Points (x, y), in the order that a line joins them in."""
+
+    label: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+
+
 def plot_steps(
     lines: Sequence[Steps], title: str, x_label: str, y_label: str, level: tuple[str, float] | None = None
 ) -> Frames:
@@ -58,6 +67,23 @@ def plot_steps(
         entries.append((level[0], INK, LEVEL_DASHES))
     if len(entries) > 1:
         axes.legend(entries)
+    return axes.picture()
+
+
+def plot_points(lines: Sequence[Points], title: str, x_label: str, y_label: str) -> Frames:
+    """Points joined by lines, as a picture (H, W, 3); lines are told apart by dashes, colour and a legend."""
+    ranges = []
+    for values in ([x for line in lines for x in line.xs], [y for line in lines for y in line.ys]):
+        margin = 0.05 * (max(values) - min(values)) or 0.5
+        ranges.append((min(values) - margin, max(values) + margin))
+    axes = _Axes(ranges[0], ranges[1])
+    axes.frame(clean(title), x_label, y_label)
+    entries: list[tuple[str, Colour, Sequence[int]]] = []
+    for number, line in enumerate(lines):
+        colour, dashes = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+        axes.points(line, colour, dashes)
+        entries.append((clean(line.label, 16), colour, dashes))
+    axes.legend(entries)
     return axes.picture()
 
 
@@ -102,6 +128,15 @@ class _Axes:
             self._draw.polygon([self._pixel(point) for point in points], fill=tint)
         for piece in _dashed(points, dashes):
             self._segment(piece, colour, 2)
+
+    def points(self, line: Points, colour: Colour, dashes: Sequence[int]) -> None:
+        """Dots, and a line through them."""
+        places = [(self._x(x), self._y(y)) for x, y in zip(line.xs, line.ys, strict=True)]
+        for piece in _dashed(places, dashes) if len(places) > 1 else []:
+            self._segment(piece, colour, 2)
+        for x, y in places:
+            corners = [self._pixel((x + offset, y + offset)) for offset in (-4, 4)]
+            self._draw.ellipse(corners, fill=colour)
 
     def level(self, height: float) -> None:
         """A thin line across."""

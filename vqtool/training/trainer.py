@@ -21,6 +21,8 @@ from vqtool.training.stages import StagePlan
 from vqtool.training.usage import RunningUsage
 
 MAX_SKIPPED_IN_A_ROW = 20
+MAX_WARMUP_SHARE = 0.3
+"""Of a stage under a wall budget that may pass without quantization."""
 ALONE = Processes()
 
 
@@ -214,7 +216,9 @@ class Trainer:
         quantizer = self.model.quantizer
         # A short stage must not end before it ever quantized.
         stage_steps = int(self._train.steps * self.plan.share(self.model.stage))
-        warmed_up = self.stage_step >= min(quantizer.warmup_steps, stage_steps // 10) or self.stage_progress >= 0.1
+        warmed_up = (
+            self.stage_step >= min(quantizer.warmup_steps, stage_steps // 10) or self.stage_progress >= MAX_WARMUP_SHARE
+        )
         if not quantizer.is_initialised and warmed_up:
             latents_ND = self._collect_latents(quantizer.num_initial_vectors)
             if not latents_ND.isfinite().all():

@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+FIRST_CONTRAST = 0.3
+"""Standard deviation of an untrained decoder's pixels."""
+
 
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation of each position over its channels (Ba et al. 2016).
@@ -40,6 +43,20 @@ class PatchBlock(nn.Module):
         return added
 
 
+@torch.no_grad()
+def init_lecun(network: nn.Module) -> None:
+    """Weights of variance 1 / fan-in and no biases (LeCun et al. 1998, "Efficient BackProp", section 4.6).
+
+    torch's own start shrinks a signal by the root of 3 in every convolution, so that tokens are hardly heard at the far
+    end of a decoder. Convolutions that start at zero stay as they are.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.weight.any():
+            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+
+
 class PatchEncoder(nn.Module):
     """Images (N, in_channels, R, R) -> latents (N, out_channels, R / f, R / f), f = patch_size * 2 ** (levels - 1).
 
@@ -59,6 +76,7 @@ class PatchEncoder(nn.Module):
         )
         self.norm_out = ChannelNorm(widths[-1])
         self.conv_out = nn.Conv2d(widths[-1], out_channels, 1)
+        init_lecun(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Images to latents."""
@@ -85,6 +103,9 @@ class PatchDecoder(nn.Module):
         self.norm_out = ChannelNorm(wide_first[-1])
         self.conv_out = nn.Conv2d(wide_first[-1], out_channels * patch_size**2, 3, padding=1)
         self.unfold = nn.PixelShuffle(patch_size)
+        init_lecun(self)
+        # A start near grey is nearer to any picture than full contrast.
+        self.conv_out.weight.data.mul_(FIRST_CONTRAST)
         _start_without_checkerboard(self.conv_out, patch_size)
 
     def forward(self, latents_NCHW: Tensor, hints: Sequence[Tensor] = (), num_frames: int = 1) -> Tensor:

@@ -19,12 +19,21 @@ class Pyramid(nn.Module):
         self.down = nn.ModuleList(
             nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in itertools.pairwise(widths)
         )
+        # Hints start as nothing, so that a decoder hears its tokens first.
+        self.out = nn.ModuleList(_zero_conv(width) for width in widths)
 
     def forward(self, pictures_NCHW: Tensor) -> list[Tensor]:
         """The features, from the lowest resolution up: the hints of a `PatchDecoder`."""
         h_NCHW = self.levels[0](self.conv_in(self.fold(pictures_NCHW)))
-        features = [h_NCHW]
-        for down, level in zip(self.down, itertools.islice(self.levels, 1, None), strict=True):
-            h_NCHW = level(down(h_NCHW))
-            features.append(h_NCHW)
+        features = [self.out[0](h_NCHW)]
+        for number, down in enumerate(self.down, start=1):
+            h_NCHW = self.levels[number](down(h_NCHW))
+            features.append(self.out[number](h_NCHW))
         return features[::-1]
+
+
+def _zero_conv(channels: int) -> nn.Conv2d:
+    conv = nn.Conv2d(channels, channels, 1)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # Conv2d types its bias as optional
+    return conv

@@ -1,0 +1,29 @@
+"""A tokenizer as a coder of clips: its frames, and its bits at a fixed length or entropy-coded."""
+
+from vqtool.codec.alphabet import grids_of
+from vqtool.codec.entropy import TokenCoder
+from vqtool.codec.prior import load_prior
+from vqtool.codec.tokenizer import LoadedTokenizer
+from vqtool.data import Frames
+
+
+class ClipCoder:
+    """Each clip by itself, uint8 (T, R, R, 3): what comes back, and bits of both kinds."""
+
+    def __init__(self, tokenizer: LoadedTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self._grids = grids_of(tokenizer)
+        self._prior = load_prior(tokenizer)
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the entropy coder starts from what `vqtool prior` has counted."""
+        return bool(self._prior)
+
+    def code(self, frames: Frames) -> tuple[Frames, float, float]:
+        """The reconstruction, bits at a fixed length a token, and bits of the entropy coder's payload."""
+        tokens = self.tokenizer.encode(frames)
+        grid, context = (tokens, None) if not hasattr(tokens, "context") else (tokens.frames, tokens.context)
+        coder = TokenCoder(*self._grids, self.tokenizer.layout.segment_frames, self._prior)
+        num_bits = 8.0 * len(coder.encode(grid, context))
+        return self.tokenizer.decode(tokens), self.tokenizer.model.bits(len(frames)), num_bits
