@@ -8,6 +8,7 @@ a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -16,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from measuring import Target, report, table
+from measuring import REPOSITORY, Target, report, table
 from torch.utils.flop_counter import FlopCounterMode
 
 from vqtool.core.checkpoint import load_model
-from vqtool.core.config import Config
+from vqtool.core.config import Config, PreprocessConfig
 from vqtool.core.config_file import load_config
 from vqtool.core.device import choose_device, choose_precision
 from vqtool.core.metrics import METRIC_WEIGHTS, build_metrics
@@ -31,6 +32,7 @@ from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.evaluation.baselines import baselines_for
 from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
 from vqtool.evaluation.weights import load_networks
+from vqtool.preprocessing.pipeline import preprocess
 from vqtool.runs.checkpoints import find_checkpoint
 from vqtool.training.session import Session
 from vqtool.training.start import start_run
@@ -86,6 +88,13 @@ class Trained:
     num_steps: int
     frames_per_second: float
     gigaflops_per_frame: float
+
+
+def made_store(hdf5: Path, output: Path, num_held_out: int) -> Path:
+    """The frame store of a folder of RoboNet files, with as many trajectories in val and in test."""
+    settings = {"input": str(hdf5), "output": str(output), "val": num_held_out, "test": num_held_out}
+    preprocess(PreprocessConfig(**settings))
+    return output
 
 
 def train(name: str, row: Row, store: Path, folder: Path, seconds: float) -> Trained:
@@ -218,22 +227,26 @@ def targets(scores: Mapping[str, Evaluation], usage: Mapping[str, int]) -> list[
 def main() -> int:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--store", type=Path, required=True, help="frame store to train and score on")
-    parser.add_argument("--real", type=Path, help="frame store whose test split is scored too")
+    default = os.environ.get("VQTOOL_TEST_DATA", REPOSITORY.parent / "shared" / "data")
+    parser.add_argument(
+        "--data", type=Path, default=Path(default), help="folder of robonet_sim/hdf5, robonet_real/hdf5"
+    )
+    parser.add_argument("--store", type=Path, help="frame store to train and score on; default made of robonet_sim")
+    parser.add_argument("--real", type=Path, help="frame store scored too; default made of robonet_real")
     parser.add_argument("--seconds", type=float, default=270, help="training time of a row; long mode: 3600")
     parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=list(ROWS), help="rows to train")
     parser.add_argument("--runs", type=Path, help="folder that keeps the runs")
     parser.add_argument("--output", action="store_true", help="write benchmarks/results/DATE-NAME.md too")
     options = parser.parse_args()
     folder = options.runs or Path(tempfile.mkdtemp(prefix="tokenizers-"))
+    store = options.store or made_store(options.data / "robonet_sim" / "hdf5", folder / "sim64", 12)
+    real = options.real or made_store(options.data / "robonet_real" / "hdf5", folder / "real64", 1)
     trained = {}
     for name in options.rows:
         started = time.monotonic()
-        trained[name] = train(name, ROWS[name], options.store.resolve(), folder, options.seconds)
+        trained[name] = train(name, ROWS[name], store.resolve(), folder, options.seconds)
         print(f"{name}: {trained[name].num_steps} steps, {time.monotonic() - started:.0f} s in all", file=sys.stderr)
-    stores = {"val": (options.store, "val"), "test": (options.store, "test")}
-    if options.real is not None:
-        stores["real videos, test"] = (options.real, "test")
+    stores = {"val": (store, "val"), "test": (store, "test"), "real videos, test": (real, "test")}
     scores = {
         title: score(trained, evaluation_windows(FrameStore.open(path), split, CLIP_FRAMES))
         for title, (path, split) in stores.items()

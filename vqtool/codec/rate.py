@@ -4,6 +4,7 @@ from vqtool.codec.alphabet import grids_of
 from vqtool.codec.entropy import TokenCoder
 from vqtool.codec.prior import load_prior
 from vqtool.codec.tokenizer import LoadedTokenizer
+from vqtool.core.frames import to_model, to_uint8
 from vqtool.data import Frames
 
 
@@ -22,8 +23,9 @@ class ClipCoder:
 
     def code(self, frames: Frames) -> tuple[Frames, float, float]:
         """The reconstruction, bits at a fixed length a token, and bits of the entropy coder's payload."""
-        tokens = self.tokenizer.encode(frames)
-        grid, context = (tokens, None) if not hasattr(tokens, "context") else (tokens.frames, tokens.context)
+        tokens = self.tokenizer.encode_clips(to_model(frames[None], self.tokenizer.device))
+        parts = {name: grid[0].cpu().numpy() for name, grid in tokens.parts().items()}
         coder = TokenCoder(*self._grids, self.tokenizer.layout.segment_frames, self._prior)
-        num_bits = 8.0 * len(coder.encode(grid, context))
-        return self.tokenizer.decode(tokens), self.tokenizer.model.bits(len(frames)), num_bits
+        num_bits = 8.0 * len(coder.encode(parts["frames"], parts.get("context")))
+        fake = to_uint8(self.tokenizer.decode_clips(tokens))[0]
+        return fake, self.tokenizer.model.bits(len(frames)), num_bits
