@@ -9,6 +9,7 @@ a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -261,7 +262,7 @@ def main() -> int:
         ),
     ]
     name = f"tokenizers-{options.seconds:g}s"
-    return report(name, sections, targets(scores["val"], usage), options.output)
+    return report(name, sections, targets(scores["val"], usage), options.output, shlex.join(["python", *sys.argv]))
 
 
 if __name__ == "__main__":

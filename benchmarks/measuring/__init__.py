@@ -119,10 +119,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def report(name: str, sections: Sequence[str], targets: Sequence[Target], write: bool) -> int:
+def report(name: str, sections: Sequence[str], targets: Sequence[Target], write: bool, command: str = "") -> int:
     """Print everything, write it where wanted; the exit status: 1 where a target was missed."""
     promised = table(["target", "wanted", "measured", "met"], [target.row() for target in targets])
-    command = f"python benchmarks/{name}.py"
+    command = command or f"python benchmarks/{name}.py"
     text = "\n\n".join([f"# {name}, {datetime.now(UTC):%Y-%m-%d}", f"`{command}` on {machine()}", *sections, promised])
     print(text)
     if write:
