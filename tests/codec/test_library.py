@@ -91,6 +91,7 @@ def test_it_finds_how_many_frames_share_a_context(
     segments: LoadedTokenizer, segment_frames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(segment_tokenizer, "SEGMENT", segment_frames)
+    monkeypatch.setattr(segments.model, "segment_frames", segment_frames)
     fresh = LoadedTokenizer(segments.model, segments.config, segments.folder, segments.precision)
     assert (fresh.layout.segment_frames, fresh.layout.context_grid) == (segment_frames, (4, 4))
     assert [fresh.layout.num_segments(segment_frames * 2 + extra) for extra in (0, 1)] == [2, 3]

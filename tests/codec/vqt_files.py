@@ -27,7 +27,8 @@ SETTINGS = {
     ),
     "clip": (
         "clip",
-        [*SMALL, "model.segment_frames=4", "model.context_channels=8", "model.channel_multipliers=[1,2,2]",
+        [*SMALL, "model.segment_frames=4", "data.clip_frames=4", "model.context_channels=8",
+         "model.channel_multipliers=[1,2,2]",
          *(f"model.{which}{code}" for which in ("context_quantizer.of.", "quantizer.") for code in CODES)],
     ),
 }  # fmt: skip
