@@ -5,6 +5,7 @@ weights are), whole files of pictures, which have no common header to leave out.
 """
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -92,6 +93,8 @@ def code_pictures(form: str, quality: int, frames: Frames) -> Coded:
 
 
 def _context(name: str, mode: Any) -> Any:
+    # Errors only: SVT-AV1 writes a page about every clip, past every log level of FFmpeg.
+    os.environ.setdefault("SVT_LOG", "1")
     try:
         return av.CodecContext.create(name, mode)
     except (av.error.FFmpegError, ValueError) as error:
