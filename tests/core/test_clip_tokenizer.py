@@ -6,7 +6,7 @@ import torch
 from vqtool.core.config import ClipConfig, EmaConfig, FsqConfig, LossConfig, ResidualConfig
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.tokenizers import Tokens, build_tokenizer
-from vqtool.core.tokenizers.clip import CHANGES, CONTEXT, ClipTokenizer
+from vqtool.core.tokenizers.clip import CHANGES, CONTEXT, JOINT, ClipTokenizer
 
 SMALL = {
     "resolution": 16, "patch_size": 2, "segment_frames": 4, "context_channels": 8, "channels": 8,
@@ -108,6 +108,27 @@ def test_each_stage_trains_its_part_and_leaves_the_other_as_it_is(model: ClipTok
         assert all(parameter.grad is not None for parameter in part.parameters())
         assert all(parameter.grad is None for parameter in other.parameters())
         assert all(torch.equal(before[name], tensor) for name, tensor in other.state_dict().items())
+
+
+def test_the_joint_stage_trains_everything_and_moves_both_codebooks() -> None:
+    torch.manual_seed(0)
+    model = build_tokenizer(ClipConfig(**SMALL, joint_share=0.2)).train()
+    assert [stage.name for stage in model.stages] == ["context", "changes", "joint"]
+    for stage in (CONTEXT, CHANGES):
+        model.enter_stage(stage)
+        model.quantizer.initialise(model.encode_latents(clips(24, 4)).movedim(1, -1).flatten(0, -2).detach())
+    model.enter_stage(JOINT)
+    before = {name: buffer.clone() for name, buffer in model.named_buffers() if name.endswith("usage")}
+    loss = TokenizerLoss(LossConfig(perceptual_weight=0), None)
+    for _ in range(4):  # three convolutions in a row start at zero and pass a gradient on a step later
+        loss(clips(3, 4), model(clips(3, 4))).total.backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.sub_(1e-2 * parameter.grad)
+    assert [name for name, parameter in model.named_parameters() if not parameter.grad.any()] == []
+    after = dict(model.named_buffers())
+    assert len(before) == 3
+    assert all(not torch.equal(buffer, after[name]) for name, buffer in before.items())
 
 
 def test_training_answers_for_pictures_of_its_choice(model: ClipTokenizer) -> None:

@@ -31,7 +31,7 @@ CLIP = [
     "model.context_channels=8", "model.context_quantizer.of.codebook_size=16", "model.context_quantizer.of.code_dim=4",
     "model.context_quantizer.of.warmup_steps=1", "eval.metrics=['psnr','psnr_moving']",
 ]  # fmt: skip
-"""Added to the tiniest config it trains a clip tokenizer: 3 steps its context, the rest its changes."""
+"""Added to the tiniest config it trains a clip tokenizer: 4 steps its context, the other 4 its changes."""
 
 
 def start(config: Config) -> Session:
@@ -122,9 +122,9 @@ def test_the_last_checkpoints_and_the_best_ones_are_kept(tiniest: Tiniest) -> No
 
 
 def test_training_lowers_the_loss(tiniest: Tiniest) -> None:
-    run = finish(start(tiniest("train.steps=60", "train.eval_every=60", "train.checkpoint_every=60")))
+    run = finish(start(tiniest("train.steps=150", "train.eval_every=150", "train.checkpoint_every=150")))
     losses = [line["loss/pixel"] for line in lines(run.metrics_file) if line["split"] == "train"]
-    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:3])
+    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
 
 
 @pytest.mark.parametrize("kind", [[], CLIP], ids=["frames", "clips"])
@@ -338,12 +338,14 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(
 
 
 def test_with_no_whole_checkpoint_nothing_is_resumed_or_lost(tiniest: Tiniest) -> None:
-    run = finish(start(tiniest()))
-    for _, folder in list_checkpoints(run):
+    run = finish(start(tiniest("train.keep_last=3")))
+    checkpoints = list_checkpoints(run)
+    assert [step for step, _ in checkpoints] == [4, 6, 8]
+    for _, folder in checkpoints:
         (folder / "model.safetensors").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="none of the 2 checkpoints"):
-        resume(run, tiniest("train.steps=10"))
-    assert len(list_checkpoints(run)) == 2
+    with pytest.raises(CheckpointError, match="none of the 3 checkpoints"):
+        resume(run, tiniest("train.steps=10", "train.keep_last=3"))
+    assert list_checkpoints(run) == checkpoints
 
 
 def test_a_finished_run_that_was_killed_before_it_could_say_so_says_so_now(tiniest: Tiniest) -> None:

@@ -16,11 +16,6 @@ class ClipCoder:
         self._grids = grids_of(tokenizer)
         self._prior = load_prior(tokenizer)
 
-    @property
-    def has_prior(self) -> bool:
-        """Whether the entropy coder starts from what `vqtool prior` has counted."""
-        return bool(self._prior)
-
     def code(self, frames: Frames) -> tuple[Frames, float, float]:
         """The reconstruction, bits at a fixed length a token, and bits of the entropy coder's payload."""
         tokens = self.tokenizer.encode_clips(to_model(frames[None], self.tokenizer.device))

@@ -20,18 +20,8 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     Raises:
         VqtoolError: no space left, or the folder cannot be written.
     """
-    data = content.encode() if isinstance(content, str) else content
-    with explained_os_errors(path):
-        temporary = _temporary_name(path)
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with explained_os_errors(path), _replacing(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
@@ -43,16 +33,22 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     with explained_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_name(path)
-        try:
-            with temporary.open("w+b") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with _replacing(path) as stream:
+            yield stream
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    temporary = _temporary_name(path)
+    try:
+        with temporary.open("w+b") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 
 from vqtool.core.config import MetricName
+from vqtool.core.frames import to_model, to_uint8
 from vqtool.core.metrics import Networks, build_metrics
 from vqtool.data import Frames
 from vqtool.data.windows import Windows
+from vqtool.evaluation.baselines import baselines_for
 from vqtool.evaluation.codecs import Codec, Coded
+from vqtool.evaluation.evaluate import Reconstruct
 from vqtool.evaluation.plots import Points, plot_points
 
 Advance = Callable[[int, int], None]
-BASELINES = ("mean frame", "copy previous")
-"""What is beaten by knowing the clip, not by bits: shown without them."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,13 @@ class RatePoint:
     scores: dict[str, float]
 
 
-def mean_frame(frames: Frames) -> Coded:
-    """Every frame is the mean of the clip."""
-    mean = frames.mean(axis=0, keepdims=True).round().astype(np.uint8)
-    return Coded(np.broadcast_to(mean, frames.shape), math.nan)
+def _free(reconstruct: Reconstruct) -> Codec:
+    """A baseline as a codec without bits: what it knows of the clip is not sent."""
 
+    def code(frames: Frames) -> Coded:
+        return Coded(to_uint8(reconstruct(to_model(frames[None], torch.device("cpu"))).frames_BTCHW)[0], math.nan)
 
-def copy_previous(frames: Frames) -> Coded:
-    """Every frame is the one before it; the first is the second."""
-    return Coded(np.concatenate([frames[1:2], frames[:-1]]), math.nan)
+    return code
 
 
 def measure_rates(
@@ -50,7 +49,8 @@ def measure_rates(
     advance: Advance | None = None,
 ) -> list[RatePoint]:
     """Every codec, by name and setting, on every window; then the free baselines."""
-    all_codecs = {**codecs, ("mean frame", ""): mean_frame, ("copy previous", ""): copy_previous}
+    baselines = baselines_for(windows.clip_frames)
+    all_codecs = {**codecs, **{(name, ""): _free(reconstruct) for name, reconstruct in baselines.items()}}
     built = {key: build_metrics(metrics, networks) for key in all_codecs}
     num_bits: dict[tuple[str, str], float] = dict.fromkeys(all_codecs, 0.0)
     for index in range(len(windows)):
