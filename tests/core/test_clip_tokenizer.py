@@ -1,5 +1,7 @@
 """The clip tokenizer: segments, stages, exact round trips, and that tokens of changes say what moves."""
 
+import copy
+
 import pytest
 import torch
 
@@ -21,7 +23,8 @@ def model(request: pytest.FixtureRequest) -> ClipTokenizer:
     torch.manual_seed(0)
     model = build_tokenizer(ClipConfig(context=request.param, **SMALL))
     assert isinstance(model, ClipTokenizer)
-    torch.nn.init.normal_(model.changes.decoder.conv_out.weight, std=0.2)  # it starts as no change
+    for layer in (model.changes.decoder.conv_out, *model.changes.pyramid.out):
+        torch.nn.init.normal_(layer.weight, std=0.2)  # they start as no change
     for stage in (CONTEXT, CHANGES):
         model.enter_stage(stage)
         model.quantizer.initialise(model.encode_latents(clips(24, 8)).movedim(1, -1).flatten(0, -2).detach())
@@ -64,6 +67,27 @@ def test_a_segment_is_a_clip_by_itself(model: ClipTokenizer) -> None:
 
 
 @torch.inference_mode()
+@torch.inference_mode()
+def test_each_clip_is_painted_over_its_own_context(model: ClipTokenizer) -> None:
+    model.eval()
+    frames = clips(3, 4)
+    alone = torch.cat([model(frames[number : number + 1]).frames_BTCHW for number in range(3)])
+    torch.testing.assert_close(model(frames).frames_BTCHW, alone)
+
+
+@torch.inference_mode()
+def test_changes_see_motion_without_the_errors_of_the_context(model: ClipTokenizer) -> None:
+    seen: list[torch.Tensor] = []
+    model.changes.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    frames = clips(1, 4)
+    picture = frames[:, 0] if model.config.context == "first" else frames.mean(dim=1)
+    result = model.eval()(frames)
+    frame, decoded, motion = seen[0].split(3, dim=1)
+    torch.testing.assert_close(frame, frames[0])
+    torch.testing.assert_close(decoded, result.context_BTCHW[0])
+    torch.testing.assert_close(motion, frames[0] - picture)
+
+
 def test_with_the_first_frame_as_context_no_frame_needs_a_later_one(model: ClipTokenizer) -> None:
     model.eval()
     frames = clips(1, 4)
@@ -126,6 +150,9 @@ def test_the_joint_stage_trains_everything_and_moves_both_codebooks() -> None:
             for parameter in model.parameters():
                 parameter.sub_(1e-2 * parameter.grad)
     assert [name for name, parameter in model.named_parameters() if not parameter.grad.any()] == []
+    result = copy.deepcopy(model)(clips(3, 4))
+    _, context = copy.deepcopy(model).context(clips(3, 4).mean(dim=1))
+    torch.testing.assert_close(result.quantizer_loss, 0.25 * result.quantizer_parts["commitment"] + context.loss)
     after = dict(model.named_buffers())
     assert len(before) == 3
     assert all(not torch.equal(buffer, after[name]) for name, buffer in before.items())
@@ -146,7 +173,9 @@ def test_training_answers_for_pictures_of_its_choice(model: ClipTokenizer) -> No
     assert result.target_BTCHW is not None
     assert result.moving_BTHW is not None
     assert result.target_BTCHW.shape == (3, 2, 3, 16, 16)
-    assert result.moving_BTHW.shape == (3, 2, 16, 16)
+    far = (result.target_BTCHW - frames.mean(dim=1, keepdim=True)).abs() > 2 * 12 / 255  # twelve levels, in [-1, 1]
+    assert torch.equal(result.moving_BTHW, far.any(dim=2))
+    assert not result.moving_BTHW.all()
 
 
 def test_moving_pixels_weigh_more_in_the_loss(model: ClipTokenizer) -> None:

@@ -91,6 +91,23 @@ class Detailed(Psnr):
         return {"extra": 1.0}
 
 
+def test_what_moves_is_scored_beside_the_context_alone(windows: Windows) -> None:
+    def over_its_context(frames_BTCHW: torch.Tensor) -> Reconstruction:
+        context = frames_BTCHW.mean(dim=1, keepdim=True).expand_as(frames_BTCHW)
+        zero = frames_BTCHW.new_zeros(())
+        half = (frames_BTCHW + context) / 2
+        return Reconstruction(half, None, zero, {}, zero.long(), context_BTCHW=context)
+
+    moving = [build_metrics(["psnr_moving"]), build_metrics(["psnr_moving"])]
+    ours, still = evaluate_all(
+        [Contender("half way", over_its_context, moving[0]), Contender("mean frame", mean_frame, moving[1])],
+        windows, CPU, 2,
+    )  # fmt: skip
+    assert ours.moving_psnr == pytest.approx((ours.scores["psnr_moving"], still.scores["psnr_moving"]), rel=1e-5)
+    assert ours.moving_psnr[0] > ours.moving_psnr[1] + 5
+    assert still.moving_psnr is None
+
+
 def test_details_are_kept_only_where_asked_for(windows: Windows) -> None:
     plain = evaluate(brightest, windows, [Detailed()], CPU, 2, 16)
     assert plain.tokens is None

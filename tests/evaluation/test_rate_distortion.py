@@ -36,10 +36,10 @@ def moving_clip(num_frames: int = 6, size: int = 64) -> np.ndarray:
     return clip
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in published_codecs()}))
+@pytest.mark.parametrize("name", sorted({name for name, _ in published_codecs(64)}))
 def test_a_codec_gives_the_clip_back_better_for_more_bits(name: str) -> None:
     clip = moving_clip()
-    codecs = [codec for (kind, _), codec in published_codecs().items() if kind == name]
+    codecs = [codec for (kind, _), codec in published_codecs(64).items() if kind == name]
     coded = [codec(clip) for codec in (codecs[0], codecs[-1])]
     assert all(one.frames.shape == clip.shape and one.frames.dtype == np.uint8 for one in coded)
     errors = [np.square(one.frames.astype(float) - clip).mean() for one in coded]

@@ -69,7 +69,7 @@ def rd(
     store = FrameStore.open(data or Path(tokenizer.config.data.store))
     check_resolution(tokenizer.model, store)
     windows = evaluation_windows(store, split, clip_frames or tokenizer.config.eval.clip_frames, clips)
-    points = _measure(tokenizer, published_codecs(), windows)
+    points = _measure(tokenizer, published_codecs(tokenizer.resolution), windows)
     if output is not None:
         _write(points, output)
     if json_:

@@ -42,10 +42,14 @@ class VideoFormat:
     payload: Callable[[bytes], int]
 
 
-def published_codecs() -> dict[tuple[str, str], Codec]:
-    """Every codec at several qualities, the smallest first, by name and setting."""
+def published_codecs(resolution: int) -> dict[tuple[str, str], Codec]:
+    """Every codec that takes frames of this size at several qualities, the smallest first, by name and setting.
+
+    Halved colour resolution needs even frames, and x265 at least 16 pixels.
+    """
     codecs: dict[tuple[str, str], Codec] = {}
-    for name, (video, qualities) in VIDEO_FORMATS.items():
+    videos = VIDEO_FORMATS if resolution >= 16 and resolution % 2 == 0 else {}
+    for name, (video, qualities) in videos.items():
         for crf in qualities:
             codecs[name, f"crf {crf}"] = partial(code_video, video, crf)
     for name, (form, qualities) in PICTURE_FORMATS.items():
