@@ -34,22 +34,24 @@ Codec = Callable[[Frames], Coded]
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """An encoder and decoder of FFmpeg, the options of a quality, and which bytes of a packet are payload."""
+    """An encoder and decoder of FFmpeg, the options of a quality, which bytes are payload, its smallest frame."""
 
     encoder: str
     decoder: str
     options: Mapping[str, str]
     payload: Callable[[bytes], int]
+    min_pixels: int
 
 
 def published_codecs(resolution: int) -> dict[tuple[str, str], Codec]:
     """Every codec that takes frames of this size at several qualities, the smallest first, by name and setting.
 
-    Halved colour resolution needs even frames, and x265 at least 16 pixels.
+    Halved colour resolution needs even frames; each video codec has a smallest frame (`VideoFormat.min_pixels`).
     """
     codecs: dict[tuple[str, str], Codec] = {}
-    videos = VIDEO_FORMATS if resolution >= 16 and resolution % 2 == 0 else {}
-    for name, (video, qualities) in videos.items():
+    for name, (video, qualities) in VIDEO_FORMATS.items():
+        if resolution < video.min_pixels or resolution % 2:
+            continue
         for crf in qualities:
             codecs[name, f"crf {crf}"] = partial(code_video, video, crf)
     for name, (form, qualities) in PICTURE_FORMATS.items():
@@ -140,11 +142,12 @@ def av1_payload(packet: bytes) -> int:
     return num_bytes
 
 
-X264 = VideoFormat("libx264", "h264", {"preset": "veryslow", "g": "1000"}, h264_payload)
+X264 = VideoFormat("libx264", "h264", {"preset": "veryslow", "g": "1000"}, h264_payload, 16)
+# Below one coding tree unit (64 pixels) x265 and SVT-AV1 write outside their buffers and take the process with them.
 X265 = VideoFormat(
-    "libx265", "hevc", {"preset": "veryslow", "g": "1000", "x265-params": "log-level=none"}, h265_payload
+    "libx265", "hevc", {"preset": "veryslow", "g": "1000", "x265-params": "log-level=none"}, h265_payload, 64
 )
-SVT_AV1 = VideoFormat("libsvtav1", "libdav1d", {"preset": "2", "g": "1000"}, av1_payload)
+SVT_AV1 = VideoFormat("libsvtav1", "libdav1d", {"preset": "2", "g": "1000"}, av1_payload, 64)
 VIDEO_FORMATS: dict[str, tuple[VideoFormat, tuple[int, ...]]] = {
     "x264": (X264, (51, 46, 40, 34)),
     "x265": (X265, (51, 46, 40, 34)),
