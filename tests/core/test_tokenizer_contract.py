@@ -9,15 +9,16 @@ from vqtool.core.config import ModelConfig
 from vqtool.core.config_file import load_config
 from vqtool.core.tokenizers import Tokenizer, build_tokenizer
 
-KINDS = [kind.model_fields["kind"].default for kind in typing.get_args(ModelConfig)]
+KINDS = [[f"model.kind={kind.model_fields['kind'].default}"] for kind in typing.get_args(ModelConfig)]
+LINEAR = [[f"model.kind={kind}", "model.linear_path=true"] for kind in ("patch", "clip")]
 CLIP_FRAMES = 5
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS + LINEAR, ids=" ".join)
 def model(request: pytest.FixtureRequest) -> Tokenizer:
     torch.manual_seed(0)
     small = ["model.resolution=32", "model.channels=8", "data.clip_frames=4"]
-    return build_tokenizer(load_config(None, [f"model.kind={request.param}", *small]).model).eval()
+    return build_tokenizer(load_config(None, [*request.param, *small]).model).eval()
 
 
 def clips() -> torch.Tensor:

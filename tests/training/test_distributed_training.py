@@ -22,7 +22,7 @@ from vqtool.training.start import start_run
 Tiniest = Callable[..., Config]
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = (
-    "train.accumulate=2", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5",
+    "train.accumulate=2", "model.linear_path=true", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5",
     "data.augment.min_crop=0.5", "data.augment.contrast=0.5",
     "loss.adversarial_weight=0.5", "loss.adversarial_start=0.25", "loss.discriminator_warmup=0.25",
     "loss.discriminator_channels=8", "loss.lecam_weight=0.01",

@@ -1,5 +1,6 @@
 """The optimisation itself: one step at a time, and the whole state of it."""
 
+import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -113,6 +114,8 @@ class Trainer:
         lr = learning_rate(self._optim, self.stage_step, self.stage_progress)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
+        if not self.model.is_fitted:
+            self.model.fit(self.batches.next() for _ in itertools.count())
         quantized = self._codebook_is_ready()
         results = [self._accumulate(quantized) for _ in range(self._train.accumulate)]
         self._average_gradients()

@@ -126,6 +126,9 @@ class PatchConfig(Section):
         min_length=1,
     )
     num_res_blocks: int = setting(2, "residual blocks a level", ge=1, le=16)
+    linear_path: bool = setting(
+        False, "a linear path beside the networks, started at the principal components of real patches"
+    )
     decoder: DecoderConfig = setting(Decoder2dConfig(), "tokens to frames", discriminator="kind")
     quantizer: QuantizerConfig = setting(EmaConfig(code_dim=16), "latents to tokens", discriminator="kind")
 
@@ -172,6 +175,9 @@ class ClipConfig(Section):
     context_res_blocks: int = setting(2, "context: residual blocks a level", ge=1, le=16)
     context_quantizer: QuantizerConfig = setting(
         ResidualConfig(num_levels=2, of=EmaConfig(code_dim=16)), "context: latents to tokens", discriminator="kind"
+    )
+    linear_path: bool = setting(
+        False, "linear paths beside the networks, started at the principal components of real patches"
     )
     context_share: Share = setting(0.45, "share of the run that the context is trained for, before all else", gt=0)
     channels: int = setting(64, "changes: channels of the first level", ge=4, le=1024)

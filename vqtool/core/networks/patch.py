@@ -34,13 +34,19 @@ class PatchBlock(nn.Module):
         self.norm = ChannelNorm(channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]  # Conv2d types its bias as optional
+        silence(self.conv2)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
         added: Tensor = x_NCHW + self.conv2(F.silu(self.conv1(F.silu(self.norm(x_NCHW)))))
         return added
+
+
+def silence(conv: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution with an output of 0 to start from."""
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # Conv2d types its bias as optional
+    return conv
 
 
 @torch.no_grad()
@@ -60,14 +66,21 @@ def init_lecun(network: nn.Module) -> None:
 class PatchEncoder(nn.Module):
     """Images (N, in_channels, R, R) -> latents (N, out_channels, R / f, R / f), f = patch_size * 2 ** (levels - 1).
 
-    Every level but the first halves the resolution. Each latent is normalised over its channels, so that the distances
-    between latents and codes keep their scale all through training.
+    Every level but the first halves the resolution. Each latent is `normalised` over its channels, so that the
+    distances between latents and codes keep their scale all through training.
     """
 
     def __init__(
-        self, in_channels: int, patch_size: int, widths: Sequence[int], num_blocks: int, out_channels: int
+        self,
+        in_channels: int,
+        patch_size: int,
+        widths: Sequence[int],
+        num_blocks: int,
+        out_channels: int,
+        normalised: bool = True,
     ) -> None:
         super().__init__()
+        self.is_normalised = normalised
         self.fold = nn.PixelUnshuffle(patch_size)
         self.conv_in = nn.Conv2d(in_channels * patch_size**2, widths[0], 3, padding=1)
         self.levels = nn.ModuleList(nn.Sequential(*(PatchBlock(w) for _ in range(num_blocks))) for w in widths)
@@ -83,7 +96,9 @@ class PatchEncoder(nn.Module):
         h_NCHW = self.levels[0](self.conv_in(self.fold(images_NCHW)))
         for down, level in zip(self.down, itertools.islice(self.levels, 1, None), strict=True):
             h_NCHW = level(down(h_NCHW))
-        latents_NCHW = self.conv_out(F.silu(self.norm_out(h_NCHW)))
+        latents_NCHW: Tensor = self.conv_out(F.silu(self.norm_out(h_NCHW)))
+        if not self.is_normalised:
+            return latents_NCHW
         return F.layer_norm(latents_NCHW.movedim(1, -1), latents_NCHW.shape[1:2]).movedim(-1, 1)
 
 

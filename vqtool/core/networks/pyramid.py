@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vqtool.core.networks.patch import PatchBlock
+from vqtool.core.networks.patch import PatchBlock, silence
 
 
 class Pyramid(nn.Module):
@@ -20,7 +20,7 @@ class Pyramid(nn.Module):
             nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in itertools.pairwise(widths)
         )
         # Hints start as nothing, so that a decoder hears its tokens first.
-        self.out = nn.ModuleList(_zero_conv(width) for width in widths)
+        self.out = nn.ModuleList(silence(nn.Conv2d(width, width, 1)) for width in widths)
 
     def forward(self, pictures_NCHW: Tensor) -> list[Tensor]:
         """The features, from the lowest resolution up: the hints of a `PatchDecoder`."""
@@ -30,10 +30,3 @@ class Pyramid(nn.Module):
             h_NCHW = self.levels[number](down(h_NCHW))
             features.append(self.out[number](h_NCHW))
         return features[::-1]
-
-
-def _zero_conv(channels: int) -> nn.Conv2d:
-    conv = nn.Conv2d(channels, channels, 1)
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # Conv2d types its bias as optional
-    return conv

@@ -24,6 +24,15 @@ def of_first_rank(tensor: Tensor) -> Tensor:
     return sum_over_ranks(tensor.clone() if dist.get_rank() == 0 else torch.zeros_like(tensor))
 
 
+def of_all_ranks(tensor: Tensor) -> Tensor:
+    """The tensors of all processes, of one shape, one after the other along the first axis."""
+    if num_ranks() == 1:
+        return tensor
+    parts = [torch.empty_like(tensor) for _ in range(num_ranks())]
+    dist.all_gather(parts, tensor.contiguous())
+    return torch.cat(parts)
+
+
 def rows_of_all_ranks(vectors_ND: Tensor, chosen_K: Tensor) -> Tensor:
     """Rows (K, D) of the vectors of all processes, one after the other; the same on every process.
 

@@ -111,6 +111,17 @@ class Tokenizer(nn.Module, ABC):
     def forward(self, frames_BTCHW: Tensor, quantized: bool = True) -> Reconstruction:
         """Reconstruct clips; with `quantized` false the decoder gets the latents without a choice of codes."""
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether training may start; before its first step an unfitted tokenizer is given frames to `fit`."""
+        return True
+
+    def fit(self, batches: Iterator[Tensor]) -> None:
+        """Take a start from as many batches of real frames (B, T, 3, R, R) as it needs; most need none.
+
+        In a distributed run every process calls this with its part of the same batches, and all get the same start.
+        """
+
     @abstractmethod
     def encode_latents(self, frames_BTCHW: Tensor) -> Tensor:
         """Frames -> what `quantizer` sees: float32 latents (N, D, h, w)."""

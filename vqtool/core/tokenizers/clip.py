@@ -15,6 +15,7 @@ from vqtool.core.quantizers import Quantizer
 from vqtool.core.tokenizers.base import Reconstruction, Stage, Tokenizer, Tokens
 from vqtool.core.tokenizers.changes import Changes
 from vqtool.core.tokenizers.context import Context, draw_frames
+from vqtool.core.tokenizers.frame import as_images
 
 CONTEXT, CHANGES, JOINT = range(3)
 
@@ -91,6 +92,19 @@ class ClipTokenizer(Tokenizer):
         super().enter_stage(number)
         self.train(self.training)
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the linear path that the stage trains first has seen real pictures."""
+        linear = self.context.linear if self.stage == CONTEXT else self.changes.linear
+        return linear is None or bool(linear.fitted)
+
+    def fit(self, batches: Iterator[Tensor]) -> None:
+        """Start the stage's linear path at the principal components of what it will see."""
+        if self.stage == CONTEXT and self.context.linear is not None:
+            self.context.linear.fit(map(self.context.examples, batches))
+        elif self.changes.linear is not None:
+            self.changes.linear.fit(as_images(frames - self.context.picture(frames)[:, None]) for frames in batches)
+
     def forward(self, frames_BTCHW: Tensor, quantized: bool = True) -> Reconstruction:
         """Reconstruct clips; in training, what the stage needs of them: its target says what."""
         if not self.training:
@@ -105,7 +119,7 @@ class ClipTokenizer(Tokenizer):
             return self.context.latents(self.context.examples(frames_BTCHW))
         picture_BCHW = self.context.picture(frames_BTCHW)
         decoded_BCHW, _ = self.context(picture_BCHW)
-        return self.changes.latents(self._draw(frames_BTCHW)[0], picture_BCHW, decoded_BCHW)
+        return self.changes.latents(frames_BTCHW, picture_BCHW, decoded_BCHW)
 
     def encode(self, frames_BTCHW: Tensor) -> Tokens:
         """Frames -> tokens (B, T, h, w), and (B, S, hc, wc) of the context."""

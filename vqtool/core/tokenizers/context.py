@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from vqtool.core.config import ClipConfig
-from vqtool.core.networks.patch import PatchDecoder, PatchEncoder
+from vqtool.core.networks.linear_path import LinearPath
+from vqtool.core.networks.patch import PatchDecoder, PatchEncoder, silence
 from vqtool.core.quantizers import Quantized, build_quantizer
 
 
@@ -26,8 +27,13 @@ class Context(nn.Module):
         self.num_examples = config.train_frames
         self.quantize = build_quantizer(config.context_quantizer)
         dim, widths, num_blocks = self.quantize.code_dim, config.context_widths, config.context_res_blocks
-        self.encoder = PatchEncoder(3, config.patch_size, widths, num_blocks, dim)
+        self.linear: LinearPath | None = None
+        self.encoder = PatchEncoder(3, config.patch_size, widths, num_blocks, dim, normalised=not config.linear_path)
         self.decoder = PatchDecoder(dim, config.patch_size, widths, num_blocks, 3)
+        if config.linear_path:
+            self.linear = LinearPath(3, config.patch_size << (len(widths) - 1), dim)
+            silence(self.encoder.conv_out)
+            silence(self.decoder.conv_out)
 
     def forward(self, pictures_NCHW: Tensor) -> tuple[Tensor, Quantized]:
         """Pictures (N, 3, R, R) -> their reconstruction and what the quantizer gave."""
@@ -45,10 +51,11 @@ class Context(nn.Module):
 
     def latents(self, pictures_NCHW: Tensor) -> Tensor:
         """What the quantizer sees: float32 (N, D, hc, wc)."""
-        latents_NCHW: Tensor = self.encoder(pictures_NCHW.contiguous(memory_format=torch.channels_last))
-        return latents_NCHW.float()
+        pictures_NCHW = pictures_NCHW.contiguous(memory_format=torch.channels_last)
+        latents_NCHW: Tensor = self.encoder(pictures_NCHW)
+        return (latents_NCHW if self.linear is None else latents_NCHW + self.linear.encode(pictures_NCHW)).float()
 
     def pictures(self, codes_NCHW: Tensor) -> Tensor:
         """Codes -> pictures, float32."""
         pictures_NCHW: Tensor = self.decoder(codes_NCHW)
-        return pictures_NCHW.float()
+        return (pictures_NCHW if self.linear is None else pictures_NCHW + self.linear.decode(codes_NCHW)).float()
