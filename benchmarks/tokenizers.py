@@ -4,7 +4,9 @@ Every row is a config with settings of its own, trained from nothing for `--seco
 checkpoints not counted), one seed. Then its averaged weights reconstruct all clips of 12 frames of val and test, and of
 the test split of a second store of real videos. The original's recipe is its network at 32 channels, a codebook drawn
 in +-1/K, beta on the codebook's term, plain Adam; the rest as published. GFLOP are of encoding and decoding a frame of
-a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over the val split.
+a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over the val split. A code is used when a
+clip of train has it; the 12 scenes of val cannot show every code, so what they show stands beside that. Trajectories
+shorter than a clip are in the store too: tokenizers of single frames learn from them.
 """
 
 import argparse
@@ -66,8 +68,9 @@ ORIGINAL = [
     "optim.warmup_steps=0", "optim.clip_norm=0", "optim.ema_decay=0", "model.quantizer.revive_below=0",
 ]  # fmt: skip
 HALF = [
-    "model.context_quantizer={kind='ema', code_dim=16, usage_decay=0.95}", "model.channel_multipliers=[1,2,3,3,3]",
-    "model.quantizer={kind='residual', num_levels=2, of={kind='ema', code_dim=16, usage_decay=0.98, warmup_steps=150}}",
+    "model.context_quantizer={kind='ema', code_dim=24, usage_decay=0.99, warmup_steps=0, vectors_per_code=40}",
+    "model.channel_multipliers=[1,2,3,3,3]",
+    "model.quantizer={kind='residual', num_levels=2, of={kind='ema', code_dim=32, usage_decay=0.98, warmup_steps=0}}",
 ]  # fmt: skip
 """88 tokens a clip: 8x8 for the context, 2 a frame."""
 ROWS: dict[str, Row] = {
@@ -93,8 +96,8 @@ class Trained:
 
 def made_store(hdf5: Path, output: Path, num_held_out: int) -> Path:
     """The frame store of a folder of RoboNet files, with as many trajectories in val and in test."""
-    settings = {"input": str(hdf5), "output": str(output), "val": num_held_out, "test": num_held_out}
-    preprocess(PreprocessConfig(**settings))
+    held_out = {"val": num_held_out, "test": num_held_out}
+    preprocess(PreprocessConfig(input=str(hdf5), output=str(output), min_frames=8, **held_out))
     return output
 
 
@@ -134,15 +137,15 @@ def contenders(trained: Mapping[str, Trained], names: Sequence[str]) -> list[Con
     ]
 
 
-def score(trained: Mapping[str, Trained], windows: Windows) -> dict[str, Evaluation]:
+def score(trained: Mapping[str, Trained], windows: Windows, metrics: Sequence[str]) -> dict[str, Evaluation]:
     """Every model and baseline on the same clips."""
-    rows = contenders(trained, METRICS)
+    rows = contenders(trained, metrics)
     results = evaluate_all(rows, windows, choose_device("auto"), batch_size=8)
     return {row.name: result for row, result in zip(rows, results, strict=True)}
 
 
-def facts(trained: Mapping[str, Trained], scores: Mapping[str, Evaluation]) -> str:
-    """What each row costs, and how it uses its codes on val."""
+def facts(trained: Mapping[str, Trained], seen: Mapping[str, Evaluation], unseen: Mapping[str, Evaluation]) -> str:
+    """What each row costs, and how it uses its codes on clips that it has seen (train) and has not (val)."""
     head = [
         "",
         "M parameters",
@@ -152,13 +155,12 @@ def facts(trained: Mapping[str, Trained], scores: Mapping[str, Evaluation]) -> s
         "tokens/clip",
         "bits/frame",
         "entropy",
-        "codes used",
+        "codes used on train",
+        "on val",
     ]
     rows = []
     for name, row in trained.items():
-        usage = scores[name].usage
-        assert usage is not None
-        counts, sizes = usage.counts.double(), row.model.codebook_sizes
+        sizes, counts = row.model.codebook_sizes, counts_of(unseen[name]).double()
         lengths = code_lengths(counts, sizes)
         entropy = float((counts * lengths)[counts > 0].sum() / counts.sum()) * row.model.num_tokens(CLIP_FRAMES)
         rows.append(
@@ -171,10 +173,19 @@ def facts(trained: Mapping[str, Trained], scores: Mapping[str, Evaluation]) -> s
                 str(row.model.num_tokens(CLIP_FRAMES)),
                 f"{row.model.bits(CLIP_FRAMES) / CLIP_FRAMES:.1f}",
                 f"{entropy / CLIP_FRAMES:.1f}",
-                " + ".join(f"{int((part > 0).sum())}/{len(part)}" for part in torch.split(counts, list(sizes))),
+                *(
+                    " + ".join(f"{int((part > 0).sum())}/{len(part)}" for part in torch.split(counts, list(sizes)))
+                    for counts in (counts_of(seen[name]), counts_of(unseen[name]))
+                ),
             ]
         )
     return table(head, rows)
+
+
+def counts_of(result: Evaluation) -> torch.Tensor:
+    """How often a model used each of its codes."""
+    assert result.usage is not None
+    return result.usage.counts
 
 
 def score_table(scores: Mapping[str, Evaluation]) -> str:
@@ -249,17 +260,15 @@ def main() -> int:
         print(f"{name}: {trained[name].num_steps} steps, {time.monotonic() - started:.0f} s in all", file=sys.stderr)
     stores = {"val": (store, "val"), "test": (store, "test"), "real videos, test": (real, "test")}
     scores = {
-        title: score(trained, evaluation_windows(FrameStore.open(path), split, CLIP_FRAMES))
+        title: score(trained, evaluation_windows(FrameStore.open(path), split, CLIP_FRAMES), METRICS)
         for title, (path, split) in stores.items()
     }
-    usage = {name: result.usage.used for name, result in scores["val"].items() if result.usage is not None}
+    seen = score(trained, evaluation_windows(FrameStore.open(store), "train", CLIP_FRAMES), ["psnr", "psnr_moving"])
+    usage = {name: int((counts_of(seen[name]) > 0).sum()) for name in trained}
     sections = [
         f"{options.seconds:g} s of training a row.",
-        facts(trained, scores["val"]),
-        *(
-            f"{title}, {len(next(iter(found.values())).clip_names)} clips\n\n{score_table(found)}"
-            for title, found in scores.items()
-        ),
+        facts(trained, seen, scores["val"]),
+        *(section(title, found) for title, found in {**scores, "train": seen}.items()),
     ]
     name = f"tokenizers-{options.seconds:g}s"
     return report(name, sections, targets(scores["val"], usage), options.output, shlex.join(["python", *sys.argv]))
