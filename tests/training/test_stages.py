@@ -61,3 +61,24 @@ def test_an_output_that_stays_at_its_context_is_told_late_in_the_stage(tiniest: 
     alarms = [happening for happening in session.happenings() if isinstance(happening, Raised)]
     assert [(raised.step, raised.alarm.kind) for raised in alarms] == [(8, "still")]
     assert alarms[0].alarm.evidence.startswith("moving pixels ")
+
+
+def test_a_linear_path_is_fitted_once_where_its_stage_begins(tiniest: Callable[..., Config]) -> None:
+    config = tiniest(*CLIP, "model.linear_path=true", "optim.lr=1e-12")
+    trainer = start(config)._trainer
+    assert not trainer.model.is_fitted
+    trainer.train_step()
+    assert trainer.model.is_fitted
+    assert not trainer.model.changes.linear.fitted
+    for _ in range(4):
+        trainer.train_step()
+    assert trainer.model.stage == 1
+    assert trainer.model.is_fitted
+    # At this learning rate only a fit moves weights.
+    context = trainer.model.context.linear.to_latents.weight.clone()
+    changes = trainer.model.changes.linear.to_latents.weight.clone()
+    resumed = start(tiniest(*CLIP, "model.linear_path=true", "optim.lr=1e-12", "run.name=again"))._trainer
+    resumed.restore(trainer.state())
+    resumed.train_step()
+    torch.testing.assert_close(resumed.model.changes.linear.to_latents.weight, changes)
+    torch.testing.assert_close(resumed.model.context.linear.to_latents.weight, context)
