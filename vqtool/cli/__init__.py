@@ -15,7 +15,8 @@ def main() -> None:
     from vqtool.errors import VqtoolError
 
     try:
-        app()
+        # By this name also where Python or torchrun started it: in help, and for the shell's completion.
+        app(prog_name="vqtool")
     except VqtoolError as error:
         if "--debug" in sys.argv:
             raise
