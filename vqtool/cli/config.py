@@ -35,3 +35,11 @@ def schema() -> None:
     from vqtool.core.config import Config
 
     typer.echo(json.dumps(Config.model_json_schema(), indent=2))
+
+
+@app.command(epilog="Examples: vqtool config docs | less; vqtool config docs > docs/config.md")
+def docs() -> None:
+    """Print every setting with type, default, allowed values and meaning, as Markdown."""
+    from vqtool.core.config_page import ConfigPage
+
+    typer.echo(ConfigPage().text(), nl=False)
