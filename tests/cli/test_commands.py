@@ -13,7 +13,7 @@ import pytest
 
 from vqtool import __version__
 from vqtool.cli import main
-from vqtool.core.config_file import preset_names
+from vqtool.core.presets import preset_names
 from vqtool.errors import ConfigError
 from vqtool.runs.folder import RunFolder
 
@@ -175,7 +175,7 @@ def test_reconstruct_writes_pictures_of_clips_and_of_a_video(trained: Path, tmp_
     [
         (["train", "--config", "tiny", "--data", "nowhere"], "nowhere"),
         (["train", "--config", "tinny"], "did you mean tiny.toml"),
-        (["train", "--resume", "--run", "nowhere"], "not a run folder"),
+        (["train", "--resume", "--run", "nowhere"], "no run 'nowhere'"),
         (["train", "--config", "tiny", "--device", "tpu"], "--device tpu"),
         (["eval", "--checkpoint", "nowhere"], "expected a run folder"),
         (["eval", "--checkpoint", "."], "not a checkpoint"),

@@ -1,5 +1,6 @@
 """The Typer application: its commands, in the order a user meets them."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from vqtool.cli import (
     eval,
     fetch_weights,
     import_checkpoint,
+    options,
     preprocess,
     prior,
     publish,
@@ -61,23 +63,24 @@ def _options(
 START, MAKE, MEASURE, USE = "Start", "From videos to a tokenizer", "Measure", "Use a tokenizer"
 KEEP = "Look at what there is"
 
-app.command("demo", epilog=demo.EPILOG, rich_help_panel=START)(demo.demo)
-app.command("doctor", epilog=doctor.EPILOG, rich_help_panel=START)(doctor.doctor)
-app.command("fetch-weights", epilog=fetch_weights.EPILOG, rich_help_panel=START)(fetch_weights.fetch_weights)
-app.command("preprocess", epilog=preprocess.EPILOG, rich_help_panel=MAKE)(preprocess.preprocess)
-app.command("train", epilog=train.EPILOG, rich_help_panel=MAKE)(train.train)
-app.command("dash", epilog=dash.EPILOG, rich_help_panel=MAKE)(dash.dash)
-app.command("eval", epilog=eval.EPILOG, rich_help_panel=MEASURE)(eval.evaluate)
-app.command("reconstruct", epilog=reconstruct.EPILOG, rich_help_panel=MEASURE)(reconstruct.reconstruct)
+
+def _add(name: str, command: Callable[..., None], epilog: str, panel: str) -> None:
+    app.command(name, epilog=options.epilog(epilog), rich_help_panel=panel)(command)
+
+
+_add("demo", demo.demo, demo.EPILOG, START)
+_add("doctor", doctor.doctor, doctor.EPILOG, START)
+_add("fetch-weights", fetch_weights.fetch_weights, fetch_weights.EPILOG, START)
+_add("preprocess", preprocess.preprocess, preprocess.EPILOG, MAKE)
+_add("train", train.train, train.EPILOG, MAKE)
+_add("dash", dash.dash, dash.EPILOG, MAKE)
+_add("eval", eval.evaluate, eval.EPILOG, MEASURE)
+_add("reconstruct", reconstruct.reconstruct, reconstruct.EPILOG, MEASURE)
 app.add_typer(bench.app, name="bench", rich_help_panel=MEASURE)
-app.command("encode", epilog=encode.EPILOG, rich_help_panel=USE)(encode.encode)
-app.command("decode", epilog=decode.EPILOG, rich_help_panel=USE)(decode.decode)
-app.command("prior", epilog=prior.EPILOG, rich_help_panel=USE)(prior.prior)
-app.command("publish", epilog=publish.EPILOG, rich_help_panel=USE)(publish.publish)
-app.command("import-checkpoint", epilog=import_checkpoint.EPILOG, rich_help_panel=USE)(
-    import_checkpoint.import_checkpoint
-)
-app.add_typer(runs.app, name="runs", rich_help_panel=KEEP)
-app.add_typer(data.app, name="data", rich_help_panel=KEEP)
-app.add_typer(tokens.app, name="tokens", rich_help_panel=KEEP)
-app.add_typer(config.app, name="config", rich_help_panel=KEEP)
+_add("encode", encode.encode, encode.EPILOG, USE)
+_add("decode", decode.decode, decode.EPILOG, USE)
+_add("prior", prior.prior, prior.EPILOG, USE)
+_add("publish", publish.publish, publish.EPILOG, USE)
+_add("import-checkpoint", import_checkpoint.import_checkpoint, import_checkpoint.EPILOG, USE)
+for name, group in (("runs", runs.app), ("data", data.app), ("tokens", tokens.app), ("config", config.app)):
+    app.add_typer(group, name=name, rich_help_panel=KEEP)

@@ -33,17 +33,18 @@ def _bench() -> None:
     """Measure tokenizers beside other ways of coding video."""
 
 
-@app.command(epilog=EPILOG)
+@app.command(epilog=options.epilog(EPILOG))
 def rd(
     checkpoint: options.Checkpoint,
     data: options.Store = None,
     split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="Which clips.")] = "test",
     clips: Annotated[int, typer.Option("--clips", min=1, help="How many, evenly spread over the split.")] = 32,
     clip_frames: Annotated[
-        int | None, typer.Option("--clip-frames", min=2, help="Frames of a clip; default eval.clip_frames.")
+        int | None, typer.Option("--clip-frames", min=2, help="Frames of a clip; default: eval.clip_frames.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write rd.csv, rd.json and rd.png.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for rd.csv, rd.json and rd.png; default: none."),
     ] = None,
     device: options.Device = "auto",
     json_: options.Json = False,

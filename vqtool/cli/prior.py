@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 EPILOG = """Examples:
 
-vqtool prior --checkpoint runs/first:best-psnr --data data/robonet64"""
+vqtool prior --checkpoint runs/first:best-psnr --data data/robonet64
+
+vqtool prior --checkpoint runs/first --clips 1000 --clip-frames 12"""
 
 
 def prior(
