@@ -27,11 +27,11 @@ def project(tmp_path: Path) -> Path:
 
 
 def offered(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What zsh is offered for `line`: typer's own protocol, with whole words."""
+    """What fish is offered for `line`: typer's own protocol, with whole words."""
     monkeypatch.setenv("_VQTOOL_COMPLETE", "complete_fish")
     monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
     monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
-    return [entry.split("\t")[0] for entry in vqtool(folder=folder).stdout.splitlines()]
+    return [entry.split("\t")[0] for entry in vqtool(folder=folder).stdout.splitlines() if entry]
 
 
 @pytest.mark.parametrize(
