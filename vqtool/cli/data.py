@@ -89,7 +89,7 @@ def _facts(info: StoreInfo) -> list[str]:
     return [
         f"source     {info.source}, seed {info.seed}, at least {info.min_frames} frames, vqtool {info.vqtool_version}",
         *([f"frames     {settings}"] if settings else []),
-        f"shards     {len(info.shards)}, {num_bytes / 1e9:,.2f} GB of frames",
+        f"shards     {len(info.shards)}, {num_bytes / 1e6:,.1f} MB of frames",
         f"train mean {' '.join(f'{value:.4f}' for value in info.mean)} (R G B in 0..1)",
         f"train std  {' '.join(f'{value:.4f}' for value in info.std)}",
         f"columns    {info.state_dim} of states, {info.action_dim} of actions",

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from vqtool.runs.folder import RunFolder
     from vqtool.runs.manage import RunFacts
 
-app = typer.Typer(invoke_without_command=True, help="List, remove, archive and export runs.")
-Folder = Annotated[
-    Path, typer.Option("--dir", metavar="DIR", file_okay=False, help="The folder of runs that NAME is looked for in.")
-]
+app = typer.Typer(invoke_without_command=True, help="List, remove, archive and export runs; alone it lists them.")
+RunsDir = Annotated[Path, typer.Option("--dir", metavar="DIR", file_okay=False, help="The folder of runs.")]
 Name = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=completion.run_names, help="A run's name, or its folder.")
 ]
@@ -34,14 +32,18 @@ BEST_SHOWN = ("psnr", "ssim", "lpips")
 
 
 @app.callback()
-def _default(context: typer.Context) -> None:
+def _default(context: typer.Context, runs_dir: RunsDir = Path("runs"), json_: options.Json = False) -> None:
     if context.invoked_subcommand is None:
-        list_runs(Path("runs"))
+        list_runs(runs_dir, json_)
+    elif json_ or runs_dir != Path("runs"):
+        raise typer.BadParameter(
+            f"give --dir and --json after the command: vqtool runs {context.invoked_subcommand} ..."
+        )
 
 
 @app.command("list", epilog="Examples:\n\nvqtool runs list\n\nvqtool runs list --dir /data/runs --json")
 def list_runs(
-    runs_dir: Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder of runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     json_: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -68,7 +70,7 @@ def rm(
         list[str],
         typer.Argument(metavar="NAME...", autocompletion=completion.run_names, help="Names of runs, or their folders."),
     ],
-    runs_dir: Folder = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     yes: Yes = False,
     debug: options.Debug = False,
 ) -> None:
@@ -88,7 +90,7 @@ def rm(
 
 
 @app.command(epilog=ARCHIVE_EPILOG)
-def archive(name: Name, runs_dir: Folder = Path("runs"), yes: Yes = False, debug: options.Debug = False) -> None:
+def archive(name: Name, runs_dir: RunsDir = Path("runs"), yes: Yes = False, debug: options.Debug = False) -> None:
     """Pack a run into one file beside it and remove its folder; asks first."""
     from vqtool.cli.console import printable
     from vqtool.runs.manage import archive_run, check_idle
@@ -105,7 +107,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="A .csv or .json file; default: NAME.csv.")
     ] = None,
-    runs_dir: Folder = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     debug: options.Debug = False,
 ) -> None:
     """Write a run's numbers as CSV (a row a logged line) or JSON (with its status and events)."""
