@@ -27,6 +27,8 @@ def parse(line: str) -> str:
     """The name of the command that a line such as `vqtool data info STORE` runs; raises what the user would see."""
     command: Any = typer.main.get_command(app)
     _, *words = shlex.split(line, comments=True)
+    if "--install-completion" in words:
+        return ""  # parsing it would change the shell's own files
     context, path = command.make_context("vqtool", words), []
     while hasattr(command, "commands"):
         words = [*context._protected_args, *context.args]
@@ -38,9 +40,9 @@ def parse(line: str) -> str:
     return " ".join(path)
 
 
-def command_lines(text: str) -> Iterator[str]:
-    """The lines of Markdown code or of an epilog that run vqtool, whole where a backslash continues them."""
+def command_lines(text: str, indent: str = "") -> Iterator[str]:
+    """The lines, indented so, that run vqtool, whole where a backslash continues them."""
     for line in text.replace("\\\n", " ").splitlines():
-        found = re.match(r"(?: {4}|)(?:srun |torchrun .*-m |.*\bpython -m )?(vqtool .*)", line)
+        found = re.match(indent + r"(?:srun |torchrun .*-m |.*\bpython -m )?(vqtool .*)", line)
         if found:
             yield re.split(r"\s+\||\s+&&|\s+>|;", found[1])[0]

@@ -84,10 +84,16 @@ def test_the_defaults_in_the_help_of_preprocess_are_those_of_the_config() -> Non
         assert f"default: {numbers[name]}." in texts[name], name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_command_lines_in_the_documents_parse(page: Any) -> None:
     text = page.read_text(encoding="utf-8")
     if page.suffix == ".toml":
         text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in text.splitlines())
-    for line in command_lines(text):
+    for line in command_lines(text, " {4}"):
         parse(line.replace("...", ""))
+
+
+def test_there_are_command_lines_in_the_documents() -> None:
+    """Else the test above would hold for nothing."""
+    found = [line for page in PAGES for line in command_lines(page.read_text(encoding="utf-8"), " {4}")]
+    assert len(found) >= 80

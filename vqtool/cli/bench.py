@@ -116,11 +116,14 @@ def _measure(tokenizer: LoadedTokenizer, codecs: dict[tuple[str, str], Codec], w
 def _print(points: list[RatePoint]) -> None:
     import math
 
-    from rich.table import Table
-
     from vqtool.cli.console import print_table
+    from vqtool.cli.eval_tables import plain_table
 
-    table = Table("", "setting", "bits/frame", "bytes/frame", *(name.upper() for name in points[0].scores))
+    table = plain_table()
+    table.add_column("")
+    table.add_column("setting")
+    for head in ("bits/frame", "bytes/frame", *(name.upper() for name in points[0].scores)):
+        table.add_column(head, justify="right")
     for point in points:
         bits = ["", ""]
         if not math.isnan(point.bits_per_frame):
