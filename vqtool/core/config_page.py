@@ -11,6 +11,9 @@ from pydantic.fields import FieldInfo
 from vqtool.core.config import Config, Section
 from vqtool.core.config_keys import Key, keys_of
 
+Bounds = dict[Literal["ge", "gt", "le", "lt"], Any]
+"""The numbers that bound a value, by pydantic's names."""
+
 INTRODUCTION = """# Every setting
 
 A config is one TOML file. What it leaves out has the default below. The shipped configs (`tiny.toml`, `best.toml`, ...)
@@ -100,7 +103,7 @@ def _type_text(annotation: Any) -> str:
     return {int: "whole number", float: "number", str: "text"}[annotation]
 
 
-def _bounds_text(bounds: dict[Literal["ge", "gt", "le", "lt"], float]) -> str:
+def _bounds_text(bounds: Bounds) -> str:
     """Bounds as `1 to 64`, `above 0`, `0 to below 1`; empty where there are none."""
     low = next((f"{word}{bounds[name]:g}" for name, word in (("ge", ""), ("gt", "above ")) if name in bounds), "")
     high = next(
@@ -113,12 +116,12 @@ def _bounds_text(bounds: dict[Literal["ge", "gt", "le", "lt"], float]) -> str:
     return f"at most {high}" if high else ""
 
 
-def _large(number: float) -> str:
+def _large(number: Any) -> str:
     return f"{number:,.10g}"
 
 
-def _bounds(metadata: list[Any]) -> dict[Literal["ge", "gt", "le", "lt"], float]:
-    found: dict[Literal["ge", "gt", "le", "lt"], float] = {}
+def _bounds(metadata: list[Any]) -> Bounds:
+    found: Bounds = {}
     for item in metadata:
         match item:
             case annotated_types.Ge(ge=bound):
