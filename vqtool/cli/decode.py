@@ -11,7 +11,7 @@ from vqtool.cli.token_stores import Form, Split
 TOKENS = "For a token store"
 EPILOG = """Examples:
 
-vqtool decode robot.vqt --checkpoint runs/first:best-psnr --output robot.mp4
+vqtool decode robot.vqt --checkpoint runs/first:best-psnr --output again.mp4
 
 vqtool decode robot.vqt --checkpoint runs/first:best-psnr --output frames
 
