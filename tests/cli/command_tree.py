@@ -1,5 +1,6 @@
 """The command line as typer builds it, walked; and command lines parsed without being run."""
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,9 +14,15 @@ from vqtool.cli.app import app
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@functools.cache
+def program() -> Any:
+    """The whole command line."""
+    return typer.main.get_command(app)
+
+
 def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Every command that does something, with its full name such as `data info`."""
-    command = command or typer.main.get_command(app)
+    command = command or program()
     if not hasattr(command, "commands"):
         yield " ".join(path), command
         return
@@ -25,7 +32,7 @@ def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 def parse(line: str) -> str:
     """The name of the command that a line such as `vqtool data info STORE` runs; raises what the user would see."""
-    command: Any = typer.main.get_command(app)
+    command: Any = program()
     _, *words = shlex.split(line, comments=True)
     if "--install-completion" in words:
         return ""  # parsing it would change the shell's own files
