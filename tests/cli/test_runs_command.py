@@ -34,6 +34,15 @@ def test_the_list_shows_scores_where_there_are_any() -> None:
     assert {facts["name"] for facts in json.loads(vqtool("list", "--json").stdout)} == {"first", "second"}
 
 
+def test_alone_it_lists_with_the_same_options(runs: Path) -> None:
+    alone, listed = (json.loads(vqtool(*name, "--json").stdout) for name in ((), ("list",)))
+    assert [facts["name"] for facts in alone] == [facts["name"] for facts in listed]
+    runs.rename("elsewhere")
+    assert "first" in vqtool("--dir", "elsewhere").stdout
+    misplaced = vqtool("--json", "export", "first")
+    assert misplaced.exit_code == 2 and "after the command" in misplaced.stderr
+
+
 def test_removing_asks_and_keeps_on_no(runs: Path) -> None:
     answer = vqtool("rm", "first", answer="n\n")
     assert "Remove" in answer.stderr and "kept" in answer.stderr

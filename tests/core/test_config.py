@@ -7,7 +7,8 @@ import tomli
 from pydantic import BaseModel
 
 from vqtool.core.config import Config, EmaConfig, Section
-from vqtool.core.config_file import dump_config, find_config, load_config, override_config, preset_names, presets_folder
+from vqtool.core.config_file import dump_config, find_config, load_config, override_config
+from vqtool.core.presets import preset_names, presets_folder
 from vqtool.errors import ConfigError
 
 

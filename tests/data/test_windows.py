@@ -86,3 +86,8 @@ def test_clips_longer_than_every_video_name_the_longest_and_the_setting(numbered
 def test_an_empty_split_says_how_to_fill_it(numbered_store: FrameStore) -> None:
     with pytest.raises(DataError, match=r"'test'.*empty: preprocess again with --test"):
         evaluation_windows(numbered_store, "test", 1)
+
+
+def test_a_message_names_the_option_that_its_command_has(numbered_store: FrameStore) -> None:
+    with pytest.raises(DataError, match="set --clip-frames lower"):
+        evaluation_windows(numbered_store, "train", 1000, settings="--clip-frames")

@@ -3,6 +3,7 @@
 Bodies import what they need, so that `vqtool --help` loads typer and nothing heavy.
 """
 
+import os
 import sys
 
 
@@ -11,11 +12,10 @@ def main() -> None:
 
     Exit codes: 0 done, 1 a user's mistake (one message on stderr), 2 a usage error, 130 interrupted.
     """
-    from vqtool.cli.app import app
     from vqtool.errors import VqtoolError
 
     try:
-        app()
+        _run()
     except VqtoolError as error:
         if "--debug" in sys.argv:
             raise
@@ -29,3 +29,18 @@ def main() -> None:
         # The reader of our output has gone (`vqtool runs | head`): nothing is left to say, nor to flush at exit.
         sys.stderr.close()
         sys.exit(0)
+
+
+def _run() -> None:
+    from functools import partial
+
+    from vqtool.cli.app import app
+
+    # By this name also where Python or torchrun started it: in help, and for the shell's completion.
+    run = partial(app, prog_name="vqtool")
+    if os.environ.get("_VQTOOL_COMPLETE") == "complete_bash":
+        from vqtool.cli.completion import complete_in_bash
+
+        complete_in_bash(run)
+    else:
+        run()

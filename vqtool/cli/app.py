@@ -1,5 +1,6 @@
 """The Typer application: its commands, in the order a user meets them."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,10 +13,12 @@ from vqtool.cli import (
     data,
     decode,
     demo,
+    doctor,
     encode,
     eval,
     fetch_weights,
     import_checkpoint,
+    options,
     preprocess,
     prior,
     publish,
@@ -32,7 +35,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compress robot video frames into a few discrete tokens, and reconstruct them.",
-    epilog="Start with: vqtool demo",
+    epilog="""Examples:
+
+vqtool demo
+
+vqtool train --config tiny.toml --data data/robonet64
+
+Every command has examples in its own --help. vqtool --install-completion teaches your shell the rest.""",
 )
 
 
@@ -51,20 +60,27 @@ def _options(
     pass
 
 
-app.command("fetch-weights", epilog=fetch_weights.EPILOG)(fetch_weights.fetch_weights)
-app.command("preprocess", epilog=preprocess.EPILOG)(preprocess.preprocess)
-app.command("train", epilog=train.EPILOG)(train.train)
-app.command("eval", epilog=eval.EPILOG)(eval.evaluate)
-app.command("reconstruct", epilog=reconstruct.EPILOG)(reconstruct.reconstruct)
-app.command("import-checkpoint", epilog=import_checkpoint.EPILOG)(import_checkpoint.import_checkpoint)
-app.command("encode", epilog=encode.EPILOG)(encode.encode)
-app.command("decode", epilog=decode.EPILOG)(decode.decode)
-app.command("prior", epilog=prior.EPILOG)(prior.prior)
-app.command("publish", epilog=publish.EPILOG)(publish.publish)
-app.command("demo", epilog=demo.EPILOG)(demo.demo)
-app.command("dash", epilog=dash.EPILOG)(dash.dash)
-app.add_typer(bench.app, name="bench")
-app.add_typer(runs.app, name="runs")
-app.add_typer(data.app, name="data")
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(config.app, name="config")
+START, MAKE, MEASURE, USE = "Start", "From videos to a tokenizer", "Measure", "Use a tokenizer"
+KEEP = "Look at what there is"
+
+
+def _add(name: str, command: Callable[..., None], epilog: str, panel: str) -> None:
+    app.command(name, epilog=options.epilog(epilog), rich_help_panel=panel)(command)
+
+
+_add("demo", demo.demo, demo.EPILOG, START)
+_add("doctor", doctor.doctor, doctor.EPILOG, START)
+_add("fetch-weights", fetch_weights.fetch_weights, fetch_weights.EPILOG, START)
+_add("preprocess", preprocess.preprocess, preprocess.EPILOG, MAKE)
+_add("train", train.train, train.EPILOG, MAKE)
+_add("dash", dash.dash, dash.EPILOG, MAKE)
+_add("eval", eval.evaluate, eval.EPILOG, MEASURE)
+_add("reconstruct", reconstruct.reconstruct, reconstruct.EPILOG, MEASURE)
+app.add_typer(bench.app, name="bench", rich_help_panel=MEASURE)
+_add("encode", encode.encode, encode.EPILOG, USE)
+_add("decode", decode.decode, decode.EPILOG, USE)
+_add("prior", prior.prior, prior.EPILOG, USE)
+_add("publish", publish.publish, publish.EPILOG, USE)
+_add("import-checkpoint", import_checkpoint.import_checkpoint, import_checkpoint.EPILOG, USE)
+for name, group in (("runs", runs.app), ("data", data.app), ("tokens", tokens.app), ("config", config.app)):
+    app.add_typer(group, name=name, rich_help_panel=KEEP)

@@ -33,17 +33,18 @@ def _bench() -> None:
     """Measure tokenizers beside other ways of coding video."""
 
 
-@app.command(epilog=EPILOG)
+@app.command(epilog=options.epilog(EPILOG))
 def rd(
     checkpoint: options.Checkpoint,
     data: options.Store = None,
     split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="Which clips.")] = "test",
     clips: Annotated[int, typer.Option("--clips", min=1, help="How many, evenly spread over the split.")] = 32,
     clip_frames: Annotated[
-        int | None, typer.Option("--clip-frames", min=2, help="Frames of a clip; default eval.clip_frames.")
+        int | None, typer.Option("--clip-frames", min=2, help="Frames of a clip; default: eval.clip_frames.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write rd.csv, rd.json and rd.png.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for rd.csv, rd.json and rd.png; default: none."),
     ] = None,
     device: options.Device = "auto",
     json_: options.Json = False,
@@ -115,11 +116,14 @@ def _measure(tokenizer: LoadedTokenizer, codecs: dict[tuple[str, str], Codec], w
 def _print(points: list[RatePoint]) -> None:
     import math
 
-    from rich.table import Table
-
     from vqtool.cli.console import print_table
+    from vqtool.cli.eval_tables import plain_table
 
-    table = Table("", "setting", "bits/frame", "bytes/frame", *(name.upper() for name in points[0].scores))
+    table = plain_table()
+    table.add_column("")
+    table.add_column("setting")
+    for head in ("bits/frame", "bytes/frame", *(name.upper() for name in points[0].scores)):
+        table.add_column(head, justify="right")
     for point in points:
         bits = ["", ""]
         if not math.isnan(point.bits_per_frame):

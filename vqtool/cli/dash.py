@@ -5,32 +5,46 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 
 if TYPE_CHECKING:
     from vqtool.runs.folder import RunFolder
 
 DEFAULT_DIR = Path("runs")
 ALARM_EXIT_CODE = 3
-EPILOG = "Examples: vqtool dash; vqtool dash runs/tiny; vqtool dash runs/tiny --once; vqtool dash --json"
+EPILOG = """Examples:
+
+vqtool dash
+
+vqtool dash runs/first
+
+vqtool dash runs/first --once
+
+vqtool dash --json"""
 
 
 def dash(
-    path: Annotated[Path, typer.Argument(metavar="RUN_OR_RUNS_DIR", help="A run, or a folder of runs.")] = DEFAULT_DIR,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_RUNS_DIR", autocompletion=completion.run_paths, help="A run, or a folder of runs."
+        ),
+    ] = DEFAULT_DIR,
     once: Annotated[
-        bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 where something is wrong.")
+        bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 on an alarm.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the state as JSON and exit, as --once does.")] = False,
+    json_: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Watch a training run: curves, previews, codebook, log. Reads the run folder only: live, finished or copied."""
+    from vqtool.runs.find import find_named_run
     from vqtool.runs.folder import find_run, list_runs
 
-    if not path.exists() and (DEFAULT_DIR / path / "run.json").is_file():
-        path = DEFAULT_DIR / path
+    if not path.exists() and path != DEFAULT_DIR:
+        path = find_named_run(str(path), DEFAULT_DIR).path
     newest = find_run(path)
-    if once or json:
-        _print_state(newest, json)
+    if once or json_:
+        _print_state(newest, json_)
         return
     _check_terminal()
     from vqtool.dash.app import DashApp

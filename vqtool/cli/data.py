@@ -16,7 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="Look at frame stores, and check th
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="Folder that vqtool preprocess wrote.")]
 
 
-@app.command(epilog="Examples: vqtool data info data/robonet64; vqtool data info data/robonet64 --json | jq .splits")
+@app.command(
+    epilog="Examples:\n\nvqtool data info data/robonet64\n\nvqtool data info data/robonet64 --json | jq .splits"
+)
 def info(store: Store, json_: options.Json = False, debug: options.Debug = False) -> None:
     """Show what a frame store holds: splits, robots, statistics, and what was skipped and why."""
     import json
@@ -33,12 +35,16 @@ def info(store: Store, json_: options.Json = False, debug: options.Debug = False
     typer.echo(printable("\n".join(lines)))
 
 
-VERIFY_EPILOG = """Examples: vqtool data verify data/robonet64; vqtool data verify data/robonet64 && vqtool train
+VERIFY_EPILOG = """Examples:
+
+vqtool data verify data/robonet64
+
+vqtool data verify data/robonet64 && vqtool train
 
 Reads every byte of the store: checksums of all shards and of clips.csv, and whether the index contradicts itself."""
 
 
-@app.command(epilog=VERIFY_EPILOG)
+@app.command(epilog=options.epilog(VERIFY_EPILOG))
 def verify(store: Store, debug: options.Debug = False) -> None:
     """Check every file of a frame store; exit 1 and name the files that were altered."""
     from vqtool.cli.console import progress
@@ -83,7 +89,7 @@ def _facts(info: StoreInfo) -> list[str]:
     return [
         f"source     {info.source}, seed {info.seed}, at least {info.min_frames} frames, vqtool {info.vqtool_version}",
         *([f"frames     {settings}"] if settings else []),
-        f"shards     {len(info.shards)}, {num_bytes / 1e9:,.2f} GB of frames",
+        f"shards     {len(info.shards)}, {num_bytes / 1e6:,.1f} MB of frames",
         f"train mean {' '.join(f'{value:.4f}' for value in info.mean)} (R G B in 0..1)",
         f"train std  {' '.join(f'{value:.4f}' for value in info.std)}",
         f"columns    {info.state_dim} of states, {info.action_dim} of actions",

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 from vqtool.cli.token_stores import Form, Split
 
+TOKENS = "For a token store"
 EPILOG = """Examples:
 
-vqtool decode robot.vqt --checkpoint runs/first:best-psnr --output robot.mp4
+vqtool decode robot.vqt --checkpoint runs/first:best-psnr --output again.mp4
 
 vqtool decode robot.vqt --checkpoint runs/first:best-psnr --output frames
 
@@ -32,16 +33,24 @@ def decode(
         typer.Option(
             "--checkpoint",
             metavar="RUN_OR_CHECKPOINT",
-            help="The tokenizer that encoded them; a token store names it.",
+            autocompletion=completion.checkpoints,
+            help="The tokenizer that encoded them; default: that which a token store names.",
         ),
     ] = None,
     clip: Annotated[
-        list[str] | None, typer.Option("--clip", metavar="NAME", help="TOKENS: a clip of clips.csv; repeat.")
+        list[str] | None,
+        typer.Option("--clip", metavar="NAME", rich_help_panel=TOKENS, help="A clip of clips.csv; repeat."),
     ] = None,
-    split: Annotated[Split, typer.Option("--split", help="TOKENS, without --clip.")] = "test",
-    clips: Annotated[int, typer.Option("--clips", min=1, help="TOKENS, without --clip: how many.")] = 8,
-    form: Annotated[Form, typer.Option("--format", help="TOKENS: of files in a folder.")] = "mp4",
-    fps: Annotated[float, typer.Option("--fps", min=0.1, max=1000, help="TOKENS: frames a second.")] = 6.0,
+    split: Annotated[
+        Split, typer.Option("--split", rich_help_panel=TOKENS, help="Which clips, without --clip.")
+    ] = "test",
+    clips: Annotated[int, typer.Option("--clips", min=1, rich_help_panel=TOKENS, help="How many, without --clip.")] = 8,
+    form: Annotated[
+        Form, typer.Option("--format", rich_help_panel=TOKENS, help="Kind of the files in a folder.")
+    ] = "mp4",
+    fps: Annotated[
+        float, typer.Option("--fps", min=0.1, max=1000, rich_help_panel=TOKENS, help="Frames a second.")
+    ] = 6.0,
     device: options.Device = "auto",
     debug: options.Debug = False,
 ) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from vqtool.cli import options
 
+VIDEO, STORE = "For a video", "For a frame store"
 EPILOG = """Examples:
 
 vqtool encode robot.mp4 --checkpoint runs/first:best-psnr --output robot.vqt
@@ -26,19 +27,28 @@ def encode(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.vqt|DIR", help="File, or token store, to write.")
     ],
-    video: Annotated[Path | None, typer.Argument(metavar="[VIDEO]", help="Video file; without it, a store.")] = None,
-    data: options.Store = None,
+    video: Annotated[Path | None, typer.Argument(metavar="VIDEO", help="Video file; without it, a store.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="STORE", rich_help_panel=STORE, help="Frame store; default: data.store of the config."
+        ),
+    ] = None,
     tile: Annotated[
-        bool, typer.Option("--tile", help="VIDEO: keep the frames' size, as tiles of the model's frame; else resized.")
+        bool,
+        typer.Option(
+            "--tile", rich_help_panel=VIDEO, help="Keep the frames' size, as tiles of the model's frame; else resized."
+        ),
     ] = False,
     batch_frames: Annotated[
-        int | None, typer.Option("--batch-frames", min=1, help="Store: frames at once; default 64, on a GPU 512.")
+        int | None,
+        typer.Option("--batch-frames", min=1, rich_help_panel=STORE, help="Frames at once; default: 64, on a GPU 512."),
     ] = None,
     device: options.Device = "auto",
     json_: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Turn a video into a small .vqt file, or a whole frame store into a token store for training a second stage.
+    """Turn a video into a small .vqt file, or a frame store into a token store for a second stage.
 
     A token store keeps states and actions; vqtool.data.TokenClips reads it in batches.
     """

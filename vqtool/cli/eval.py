@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ def evaluate(
         typer.Option(
             "--checkpoint",
             metavar="RUN_OR_CHECKPOINT",
+            autocompletion=completion.checkpoints,
             help="A run folder (its latest checkpoint), RUN:best-psnr, RUN:step-00000100, or a checkpoint folder; "
             "repeat to compare.",
         ),
@@ -40,12 +41,19 @@ def evaluate(
     split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="Which clips.")] = "val",
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="DIR", help="Write report.md with pictures, report.json and scores.csv."),
+        typer.Option(
+            "--report",
+            metavar="DIR",
+            help="Folder for report.md with pictures, report.json and scores.csv; default: none.",
+        ),
     ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME,NAME", help="Only these, for example psnr,ssim; default all whose weights are there."
+            "--metrics",
+            metavar="NAME,NAME",
+            autocompletion=completion.metrics,
+            help="Only these, for example psnr,ssim; default: all whose weights are there.",
         ),
     ] = None,
     device: options.Device = "auto",
@@ -84,16 +92,14 @@ def evaluate(
 
 def _metric_names(names: str | None) -> "list[MetricName]":
     """The metrics in a list of names."""
-    from difflib import get_close_matches
-
     from vqtool.core.metrics import METRICS
+    from vqtool.core.nearest import did_you_mean
 
     chosen = [name.strip().lower() for name in names.split(",")] if names else []
     for name in chosen:
         if name not in METRICS:
-            near = get_close_matches(name, METRICS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METRICS)}"
-            raise typer.BadParameter(f"no metric {name!r}: {hint}", param_hint="--metrics")
+            hint = f"{did_you_mean(name, METRICS)} (there are {', '.join(METRICS)})"
+            raise typer.BadParameter(f"no metric {name!r}{hint}", param_hint="--metrics")
     return [name for name in METRICS if name in chosen]
 
 

@@ -33,7 +33,7 @@ def print_report(report: "Report") -> None:
 
 
 def _scores(report: "Report") -> Table:
-    table = _table()
+    table = plain_table()
     table.add_column("")
     for name in report.rows:
         table.add_column(name, justify="right")
@@ -45,7 +45,7 @@ def _scores(report: "Report") -> Table:
 
 
 def _differences(report: "Report") -> Table:
-    table = _table()
+    table = plain_table()
     table.add_column("")
     table.add_column("metric")
     table.add_column("difference", justify="right")
@@ -62,5 +62,6 @@ def _differences(report: "Report") -> Table:
     return table
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """A table with a line below its heads and nothing around it, as commands print results."""
     return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))

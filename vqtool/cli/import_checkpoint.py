@@ -7,6 +7,7 @@ import typer
 
 from vqtool.cli import options
 
+TENSORS = "Which tensors"
 EPILOG = """Examples:
 
 vqtool import-checkpoint last.ckpt --config model.yaml --output vqgan-f16
@@ -29,11 +30,20 @@ def import_checkpoint(
         int | None, typer.Option("--resolution", min=8, help="Height and width of a frame; default: as in --config.")
     ] = None,
     part: Annotated[
-        str | None, typer.Option("--part", metavar="NAME", help="Which network of the file, if there are several.")
+        str | None,
+        typer.Option(
+            "--part",
+            metavar="NAME",
+            rich_help_panel=TENSORS,
+            help="Which network of the file, if there are several; default: the only one.",
+        ),
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Take the weights, not their moving average.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", rich_help_panel=TENSORS, help="Take the weights, not their moving average.")
+    ] = False,
     ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", metavar="NAME", help="Leave these tensors out; repeat.")
+        list[str] | None,
+        typer.Option("--ignore", metavar="NAME", rich_help_panel=TENSORS, help="Leave these tensors out; repeat."),
     ] = None,
     set_: options.Set = None,
     debug: options.Debug = False,

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 
 if TYPE_CHECKING:
     from vqtool.preprocessing.pipeline import Summary
 
+FRAMES, VIDEOS, SPLITS, WORK = "Frames", "For --source videos", "Splits", "Work"
 MAX_NAMED = 100
 """Bad files that --strict names."""
 
@@ -48,56 +49,113 @@ def preprocess(
     source: Annotated[
         str | None,
         typer.Option(
+            "--source",
             metavar="auto|robonet|videos|lerobot|synthetic",
-            help="Kind of the raw videos; auto, the default, looks at the input; synthetic draws its own.",
+            autocompletion=completion.words_of("preprocess", "source"),
+            help="Kind of the raw videos; default: auto looks at the input; synthetic draws its own.",
         ),
     ] = None,
     input_: Annotated[
-        Path | None, typer.Option("--input", metavar="DIR", help="Folder of the raw videos; default data/hdf5.")
+        Path | None,
+        typer.Option("--input", "-i", metavar="DIR", help="Folder of the raw videos; default: data/hdf5."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="STORE", help="Frame store to write; default data/robonet64.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="STORE", help="Frame store to write; default: data/robonet64."),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Height and width of a stored frame, pixels; default 64.")] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", rich_help_panel=FRAMES, help="Height and width of a stored frame, pixels; default: 64."),
+    ] = None,
     fit: Annotated[
         str | None,
         typer.Option(
+            "--fit",
             metavar="squash|crop|pad",
+            autocompletion=completion.words_of("preprocess", "fit"),
+            rich_help_panel=FRAMES,
             help="Frame to square: change the aspect ratio (default), cut to the centre, or add black bars.",
         ),
     ] = None,
     cameras: Annotated[
         str | None,
         typer.Option(
+            "--cameras",
             metavar="single|subfolder",
-            help="videos: a file is a trajectory (default), or a camera of the trajectory that its folder is.",
+            autocompletion=completion.words_of("preprocess", "cameras"),
+            rich_help_panel=VIDEOS,
+            help="A file is a trajectory (default), or a camera of the trajectory that its folder is.",
         ),
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(help="videos: sample at this rate, frames/s; default all frames.")
+        float | None,
+        typer.Option("--fps", rich_help_panel=VIDEOS, help="Sample at this rate, frames/s; default: all frames."),
     ] = None,
-    stride: Annotated[int | None, typer.Option(help="videos: take every n-th frame; default 1.")] = None,
+    stride: Annotated[
+        int | None, typer.Option("--stride", rich_help_panel=VIDEOS, help="Take every n-th frame; default: 1.")
+    ] = None,
     max_frames: Annotated[
-        int | None, typer.Option(help="videos: take at most this many frames of each; default all.")
+        int | None,
+        typer.Option(
+            "--max-frames", rich_help_panel=VIDEOS, help="Take at most this many frames of each; default: all."
+        ),
     ] = None,
-    min_frames: Annotated[int | None, typer.Option(help="Skip videos with fewer usable frames; default 12.")] = None,
-    val: Annotated[int | None, typer.Option(help="Number of validation trajectories; default 256.")] = None,
-    test: Annotated[int | None, typer.Option(help="Number of test trajectories; default 256.")] = None,
+    min_frames: Annotated[
+        int | None,
+        typer.Option("--min-frames", rich_help_panel=FRAMES, help="Skip videos with fewer usable frames; default: 12."),
+    ] = None,
+    val: Annotated[
+        int | None,
+        typer.Option("--val", rich_help_panel=SPLITS, help="Number of validation trajectories; default: 256."),
+    ] = None,
+    test: Annotated[
+        int | None, typer.Option("--test", rich_help_panel=SPLITS, help="Number of test trajectories; default: 256.")
+    ] = None,
     test_list: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File that names the test trajectories; instead of --test.")
+        Path | None,
+        typer.Option(
+            "--test-list",
+            metavar="FILE",
+            rich_help_panel=SPLITS,
+            help="File that names the test trajectories, instead of --test; default: none.",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the split; default 23.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes; default one a core.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Take this many trajectories, drawn by the seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", rich_help_panel=SPLITS, help="Seed of the split; default: 23.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", rich_help_panel=SPLITS, help="Take this many trajectories, drawn by the seed; default: all."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", rich_help_panel=WORK, help="Worker processes; default: one a core.")
+    ] = None,
     executor: Annotated[
         str | None,
-        typer.Option(metavar="local|dask", help="Worker processes here (default), or the workers of a Dask cluster."),
+        typer.Option(
+            "--executor",
+            metavar="local|dask",
+            autocompletion=completion.words_of("preprocess", "executor"),
+            rich_help_panel=WORK,
+            help="Worker processes here (default), or the workers of a Dask cluster.",
+        ),
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler, for --executor dask.")
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            rich_help_panel=WORK,
+            help="The Dask cluster's scheduler, for --executor dask; default: none.",
+        ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 after finishing where a bad file was skipped; names them.")
+        bool,
+        typer.Option(
+            "--strict", rich_help_panel=WORK, help="Exit 1 after finishing where a bad file was skipped; names them."
+        ),
     ] = False,
     set_: options.Set = None,
     json_: options.Json = False,

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 EPILOG = """Examples:
 
-vqtool prior --checkpoint runs/first:best-psnr --data data/robonet64"""
+vqtool prior --checkpoint runs/first:best-psnr --data data/robonet64
+
+vqtool prior --checkpoint runs/first --clips 1000 --clip-frames 12"""
 
 
 def prior(
     checkpoint: options.Checkpoint,
     data: options.Store = None,
     clips: Annotated[int, typer.Option("--clips", min=1, help="Clips of the train split, evenly spread.")] = 256,
-    clip_frames: Annotated[int, typer.Option("--clip-frames", min=1, help="Frames of each.")] = 24,
+    clip_frames: Annotated[
+        int, typer.Option("--clip-frames", min=1, help="Frames of each; at most those of the longest video.")
+    ] = 24,
     device: options.Device = "auto",
     debug: options.Debug = False,
 ) -> None:
@@ -40,7 +44,7 @@ def prior(
     tokenizer = load(checkpoint, device)
     store = FrameStore.open(data or Path(tokenizer.config.data.store))
     check_resolution(tokenizer.model, store)
-    windows = evaluation_windows(store, "train", clip_frames, clips)
+    windows = evaluation_windows(store, "train", clip_frames, clips, "--clip-frames")
     with progress("counting", "clips") as advance:
 
         def frames() -> Iterator["Frames"]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 
 EPILOG = """Examples:
 
@@ -18,11 +18,19 @@ The folder is what vqtool.load, vqtool eval --checkpoint and the other commands 
 
 def publish(
     checkpoint: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run folder (its latest checkpoint), RUN:best-psnr, or a checkpoint.")
+        str,
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=completion.checkpoints,
+            help="A run folder (its latest checkpoint), RUN:best-psnr, or a checkpoint.",
+        ),
     ],
     output: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; must not exist.")],
     license_: Annotated[
-        str, typer.Option("--license", metavar="NAME", help="Licence of the weights, for example apache-2.0.")
+        str,
+        typer.Option(
+            "--license", metavar="NAME", help="Licence of the weights, for example apache-2.0; default: unknown."
+        ),
     ] = "",
     json_: options.Json = False,
     debug: options.Debug = False,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vqtool.data.store import Split
     from vqtool.evaluation.reconstruct import Pair
 
+STORE, VIDEO = "For clips of a frame store", "For video files"
 EPILOG = """Examples:
 
 vqtool reconstruct --checkpoint runs/first --split test --clips 8 --output reconstructions
@@ -29,13 +30,23 @@ def reconstruct(
         Path, typer.Option("--output", "-o", metavar="DIR|FILE", help="A folder, or one .gif, .mp4 or .png file.")
     ],
     input_: Annotated[
-        list[Path] | None, typer.Option("--input", "-i", metavar="VIDEO", help="Video file; repeat. Default: --data.")
+        list[Path] | None,
+        typer.Option("--input", "-i", metavar="VIDEO", help="Video file; repeat. Default: clips of --data."),
     ] = None,
-    data: options.Store = None,
-    split: Annotated[Literal["train", "val", "test"], typer.Option("--split", help="Clips of this split.")] = "test",
-    clips: Annotated[int, typer.Option("--clips", min=1, help="Number of clips, evenly spread over the split.")] = 8,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="STORE", rich_help_panel=STORE, help="Frame store; default: data.store of the config."
+        ),
+    ] = None,
+    split: Annotated[
+        Literal["train", "val", "test"], typer.Option("--split", rich_help_panel=STORE, help="Which clips.")
+    ] = "test",
+    clips: Annotated[
+        int, typer.Option("--clips", min=1, rich_help_panel=STORE, help="How many, evenly spread over the split.")
+    ] = 8,
     max_frames: Annotated[
-        int | None, typer.Option("--max-frames", min=1, help="Frames of a video file; default all.")
+        int | None, typer.Option("--max-frames", min=1, rich_help_panel=VIDEO, help="Frames of a file; default: all.")
     ] = None,
     scale: Annotated[int, typer.Option("--scale", min=1, max=16, help="Enlarge pixels this many times.")] = 3,
     device: options.Device = "auto",

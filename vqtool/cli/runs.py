@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,24 +15,35 @@ if TYPE_CHECKING:
     from vqtool.runs.folder import RunFolder
     from vqtool.runs.manage import RunFacts
 
-app = typer.Typer(invoke_without_command=True, help="List, remove, archive and export runs.")
-Folder = Annotated[
-    Path, typer.Option("--dir", metavar="DIR", file_okay=False, help="The folder of runs that NAME is looked for in.")
+app = typer.Typer(invoke_without_command=True, help="List, remove, archive and export runs; alone it lists them.")
+RunsDir = Annotated[Path, typer.Option("--dir", metavar="DIR", file_okay=False, help="The folder of runs.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=completion.run_names, help="A run's name, or its folder.")
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A run's name, or its folder.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+ARCHIVE_EPILOG = """Examples:
+
+vqtool runs archive first
+
+vqtool runs archive first --dir /data/runs --yes
+
+And back: tar xzf runs/first.tar.gz -C runs"""
 BEST_SHOWN = ("psnr", "ssim", "lpips")
 
 
 @app.callback()
-def _default(context: typer.Context) -> None:
+def _default(context: typer.Context, runs_dir: RunsDir = Path("runs"), json_: options.Json = False) -> None:
     if context.invoked_subcommand is None:
-        list_runs(Path("runs"))
+        list_runs(runs_dir, json_)
+    elif json_ or runs_dir != Path("runs"):
+        raise typer.BadParameter(
+            f"give --dir and --json after the command: vqtool runs {context.invoked_subcommand} ..."
+        )
 
 
-@app.command("list", epilog="Examples: vqtool runs; vqtool runs list --dir /data/runs --json")
+@app.command("list", epilog="Examples:\n\nvqtool runs list\n\nvqtool runs list --dir /data/runs --json")
 def list_runs(
-    runs_dir: Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder of runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     json_: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -53,10 +64,13 @@ def list_runs(
         raise RunError(f"no run in {runs_dir}: give a folder of runs with --dir (vqtool train makes one in ./runs)")
 
 
-@app.command(epilog="Examples: vqtool runs rm first; vqtool runs rm first second --yes")
+@app.command(epilog="Examples:\n\nvqtool runs rm first\n\nvqtool runs rm first second --yes")
 def rm(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of runs, or their folders.")],
-    runs_dir: Folder = Path("runs"),
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", autocompletion=completion.run_names, help="Names of runs, or their folders."),
+    ],
+    runs_dir: RunsDir = Path("runs"),
     yes: Yes = False,
     debug: options.Debug = False,
 ) -> None:
@@ -75,8 +89,8 @@ def rm(
             stderr_line(f"kept {run.path}")
 
 
-@app.command(epilog="Example: vqtool runs archive first (and back: tar xzf runs/first.tar.gz -C runs)")
-def archive(name: Name, runs_dir: Folder = Path("runs"), yes: Yes = False, debug: options.Debug = False) -> None:
+@app.command(epilog=ARCHIVE_EPILOG)
+def archive(name: Name, runs_dir: RunsDir = Path("runs"), yes: Yes = False, debug: options.Debug = False) -> None:
     """Pack a run into one file beside it and remove its folder; asks first."""
     from vqtool.cli.console import printable
     from vqtool.runs.manage import archive_run, check_idle
@@ -87,13 +101,13 @@ def archive(name: Name, runs_dir: Folder = Path("runs"), yes: Yes = False, debug
         typer.echo(printable(str(archive_run(run))))
 
 
-@app.command(epilog="Examples: vqtool runs export first; vqtool runs export first --output first.json")
+@app.command(epilog="Examples:\n\nvqtool runs export first\n\nvqtool runs export first --output first.json")
 def export(
     name: Name,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A .csv or .json file; default NAME.csv.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A .csv or .json file; default: NAME.csv.")
     ] = None,
-    runs_dir: Folder = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     debug: options.Debug = False,
 ) -> None:
     """Write a run's numbers as CSV (a row a logged line) or JSON (with its status and events)."""
@@ -108,19 +122,10 @@ def export(
 
 
 def _find(name: str, runs_dir: Path) -> RunFolder:
-    """The run called `name` in the folder of runs, or the folder `name`; with near names where there is none."""
-    from difflib import get_close_matches
-
-    from vqtool.errors import RunError
+    from vqtool.runs.find import find_named_run
     from vqtool.runs.folder import RunFolder
-    from vqtool.runs.folder import list_runs as runs_in
 
-    for run in (RunFolder(runs_dir / name), RunFolder(Path(name))):
-        if run.exists():
-            return RunFolder(run.path.absolute())
-    near = get_close_matches(name, [run.name for run in runs_in(runs_dir)], n=3)
-    hint = f"; did you mean {', '.join(near)}?" if near else ": `vqtool runs` lists what there is"
-    raise RunError(f"no run {name!r} in {runs_dir}{hint}")
+    return RunFolder(find_named_run(name, runs_dir).path.absolute())
 
 
 def _agreed(run: RunFolder, verb: str) -> bool:

@@ -16,7 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="Look at token stores, check and ex
 Tokens = Annotated[Path, typer.Argument(metavar="TOKENS", help="Folder that vqtool encode --data wrote.")]
 
 
-@app.command(epilog="Examples: vqtool tokens info data/tokens64; vqtool tokens info data/tokens64 --json | jq .grid")
+@app.command(
+    epilog="Examples:\n\nvqtool tokens info data/tokens64\n\nvqtool tokens info data/tokens64 --json | jq .grid"
+)
 def info(tokens: Tokens, json_: options.Json = False, debug: options.Debug = False) -> None:
     """Show what a token store holds and whose tokens they are."""
     import json
@@ -32,7 +34,9 @@ def info(tokens: Tokens, json_: options.Json = False, debug: options.Debug = Fal
         typer.echo(printable("\n".join(describe(tokens, opened.info))))
 
 
-@app.command(epilog="Example: vqtool tokens verify data/tokens64")
+@app.command(
+    epilog="Examples:\n\nvqtool tokens verify data/tokens64\n\nvqtool tokens verify data/tokens64 && echo whole"
+)
 def verify(tokens: Tokens, debug: options.Debug = False) -> None:
     """Check every file of a token store; exit 1 and name the files that were altered."""
     from vqtool.cli.console import progress
@@ -59,7 +63,7 @@ raw: a folder a split of video.bin, segment_ids.bin and metadata.json. npz: a fi
 codebook. docs/formats.md has both byte by byte."""
 
 
-@app.command(epilog=EXPORT_EPILOG)
+@app.command(epilog=options.epilog(EXPORT_EPILOG))
 def export(
     tokens: Tokens,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write; must not exist.")],

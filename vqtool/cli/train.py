@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqtool.cli import options
+from vqtool.cli import completion, options
 
 if TYPE_CHECKING:
     from vqtool.core.config import Config
@@ -25,9 +25,17 @@ vqtool train --run first --resume"""
 def train(
     config: options.Config = None,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="NAME", help="Name of the run folder; with --resume also its path.")
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="NAME",
+            autocompletion=completion.run_names,
+            help="Name of the run folder, with --resume also its path; default: config, date and time.",
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's latest checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run's latest checkpoint; without --run, the newest run.")
+    ] = False,
     data: options.Store = None,
     device: options.Device = "auto",
     set_: options.Set = None,
@@ -82,11 +90,12 @@ def _estimate(config: "Config", device: str) -> None:
 
 def _run_to_resume(config: str | None, run: str | None, overrides: list[str]) -> "RunFolder":
     from vqtool.core.config_file import load_config
-    from vqtool.runs.folder import RunFolder, find_run
+    from vqtool.runs.find import find_named_run
+    from vqtool.runs.folder import find_run
 
     runs_dir = Path(load_config(config, overrides).run.dir)
     if run is None:
         return find_run(runs_dir)
-    folder = RunFolder(Path(run) if RunFolder(Path(run)).exists() else runs_dir / run)
+    folder = find_named_run(run, runs_dir)
     folder.read_status()
     return folder

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +11,7 @@ import torch
 from vqtool.codec.tokenizer import LoadedTokenizer
 from vqtool.core.atomic import explained_os_errors
 from vqtool.core.frames import to_uint8
+from vqtool.core.nearest import did_you_mean
 from vqtool.core.tokenizers import Tokens
 from vqtool.data import Frames
 from vqtool.data.sources.names import escape
@@ -35,9 +35,8 @@ def choose_clips(store: TokenStore, names: Sequence[str], split: Split, num_clip
         known = {clip.clip: clip for clip in store.clips}
         for name in names:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"{store.path / 'clips.csv'} lists them"
-                raise DataError(f"no clip {name!r} in {store.path}: {hint}")
+                hint = did_you_mean(name, known) or f": {store.path / 'clips.csv'} lists them"
+                raise DataError(f"no clip {name!r} in {store.path}{hint}")
         return [known[name] for name in dict.fromkeys(names)]
     clips = store.split(split)
     if not clips:

@@ -1,9 +1,8 @@
 """Config files: finding, reading, overriding and writing them, and saying what is wrong in them all at once."""
 
-import difflib
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,11 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from vqtool.core.config import Config
+from vqtool.core.nearest import did_you_mean
+from vqtool.core.presets import preset_names, presets_folder
 from vqtool.errors import ConfigError
 
 Table = dict[str, Any]
-
-
-def presets_folder() -> Path:
-    """The folder of the shipped configs: inside the installed package, or the repository's `configs/`."""
-    installed = Path(str(resources.files("vqtool"))) / "configs"
-    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "configs"
-
-
-def preset_names() -> list[str]:
-    """File names of the shipped configs."""
-    return sorted(path.name for path in presets_folder().glob("*.toml"))
 
 
 def find_config(name: str) -> Path:
@@ -40,7 +30,7 @@ def find_config(name: str) -> Path:
                 return path
     known = preset_names()
     raise ConfigError(
-        f"no config {name!r} here, in ./configs/ or among the presets{_nearest(name, known)} "
+        f"no config {name!r} here, in ./configs/ or among the presets{did_you_mean(name, known)} "
         f"(presets: {', '.join(known)})"
     )
 
@@ -136,11 +126,15 @@ def _explain_one(problem: Mapping[str, Any], keys: tuple[str, ...], section: typ
         case "extra_forbidden":
             known = list(section.model_fields)
             prefix = "".join(f"{key}." for key in keys[:-1])
-            return f"unknown key{_nearest(keys[-1], known, prefix)} (valid here: {', '.join(known)})"
+            return f"unknown key{did_you_mean(keys[-1], known, prefix.__add__)} (valid here: {', '.join(known)})"
         case "value_error":
             return str(problem["ctx"]["error"])
         case "union_tag_invalid":
-            return f"expected a kind of {problem['ctx']['expected_tags']} (got {problem['ctx']['tag']!r})"
+            tags, tag = problem["ctx"]["expected_tags"], problem["ctx"]["tag"]
+            return f"expected a kind of {tags} (got {tag!r}){_nearest_quoted(tag, tags)}"
+        case "literal_error":
+            words, word = problem["ctx"]["expected"], problem["input"]
+            return f"expected {words} (got {word!r}){_nearest_quoted(word, words)}"
         case "model_attributes_type" | "model_type" | "dict_type":
             return f"expected a section [{'.'.join(keys)}] with keys (got {problem['input']!r})"
         case _:
@@ -172,6 +166,6 @@ def _members(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _members(argument)
 
 
-def _nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""
+def _nearest_quoted(word: object, listed: str) -> str:
+    """The nearest of the words that pydantic lists in quotes."""
+    return did_you_mean(str(word), re.findall(r"'([^']*)'", listed))

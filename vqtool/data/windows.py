@@ -104,16 +104,18 @@ class Windows:
         return self._index.locate(indices if self._chosen is None else self._chosen[indices])
 
 
-def evaluation_windows(store: FrameStore, split: Split, clip_frames: int, num_windows: int = 0) -> Windows:
+def evaluation_windows(
+    store: FrameStore, split: Split, clip_frames: int, num_windows: int = 0, settings: str = "eval.clip_frames"
+) -> Windows:
     """Consecutive windows that do not overlap, from the first frame of every video on; always the same ones.
 
     The frames at the end of a video that fill no whole window are left out. `num_windows` keeps that many of them,
-    evenly spread over the split; 0 keeps all.
+    evenly spread over the split; 0 keeps all. `settings` is what a message says to change.
 
     Raises:
         DataError: the split has no video long enough.
     """
-    return Windows(store, split, clip_frames, 1, step=clip_frames, settings="eval.clip_frames").thinned(num_windows)
+    return Windows(store, split, clip_frames, 1, step=clip_frames, settings=settings).thinned(num_windows)
 
 
 def _no_window(store: FrameStore, split: Split, clips: list[Clip], span: int, settings: str) -> str:

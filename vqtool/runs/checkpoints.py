@@ -4,7 +4,9 @@ import os
 import shutil
 from pathlib import Path
 
+from vqtool.core.nearest import did_you_mean
 from vqtool.errors import CheckpointError
+from vqtool.runs.find import did_you_mean_run
 from vqtool.runs.folder import RunFolder, parse_step_name, step_folders, step_name
 
 LATEST = "latest"
@@ -54,11 +56,15 @@ def find_checkpoint(name: str) -> Path:
     run_path, colon, which = name.rpartition(":")
     run = RunFolder(Path(run_path))
     if not colon or not run.exists():
-        raise CheckpointError(f"no checkpoint {name}: expected a run folder, RUN:best-psnr or a checkpoint folder")
+        raise CheckpointError(
+            f"no checkpoint {name}: expected a run folder, RUN:best-psnr or a checkpoint folder"
+            f"{did_you_mean_run(Path(run_path if colon else name))}"
+        )
     found = run.checkpoints / which
     if found.parent != run.checkpoints or which.startswith(".") or not found.is_dir():
         known = sorted(path.name for path in run.checkpoints.glob("[!.]*"))
-        raise CheckpointError(f"run {run.path} has no checkpoint {which!r}; it has: {', '.join(known) or 'none yet'}")
+        listed = f"{', '.join(known) or 'none yet'}{did_you_mean(which, known)}"
+        raise CheckpointError(f"run {run.path} has no checkpoint {which!r}; it has: {listed}")
     return found.resolve()
 
 

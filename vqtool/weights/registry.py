@@ -1,7 +1,6 @@
 """All networks whose weights vqtool can fetch."""
 
-import difflib
-
+from vqtool.core.nearest import did_you_mean
 from vqtool.errors import WeightsError
 from vqtool.weights.entry import WeightsEntry
 from vqtool.weights.i3d import I3D
@@ -18,6 +17,4 @@ def find_entry(name: str) -> WeightsEntry:
     """
     if name in REGISTRY:
         return REGISTRY[name]
-    close = difflib.get_close_matches(name, REGISTRY, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise WeightsError(f"no weights called {name!r}{hint} (known: {', '.join(REGISTRY)})")
+    raise WeightsError(f"no weights called {name!r}{did_you_mean(name, REGISTRY)} (known: {', '.join(REGISTRY)})")

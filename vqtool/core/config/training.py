@@ -68,7 +68,7 @@ class TrainConfig(Section):
 
     steps: Count = setting(70_000, "optimiser steps")
     max_seconds: float = setting(0, "wall budget of the run, seconds; 0 is none", ge=0)
-    batch_size: Count = setting(120, "clips in one forward pass")
+    batch_size: Count = setting(120, "clips in one forward pass, of all processes together")
     accumulate: Count = setting(1, "forward passes an optimiser step")
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "bf16 autocast, or auto: bf16 where the device has it")
     seed: int = setting(23, "seed of weights, order of clips and revival", ge=0)
