@@ -73,10 +73,22 @@ def test_folder_of_png_is_exact(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack([np.asarray(Image.open(path)) for path in paths]), frames)
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "frames"])
+def test_one_png_is_the_only_frame(tmp_path: Path) -> None:
+    write(tmp_path / "a.PNG", bars(1), Fraction(10))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.PNG")), bars(1)[0])
+    for num_frames in (2, 8):  # in one part, and in two
+        with pytest.raises(DataError, match=r"one picture, and there are more frames: give a folder or a \.mp4, "):
+            write(tmp_path / "b.png", bars(num_frames), Fraction(10))
+    with pytest.raises(DataError, match="more frames"), open_video_writer(tmp_path / "b.png", Fraction(10)) as add:
+        add(bars(1))
+        add(bars(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.PNG"]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "frames"])
 def test_nothing_is_left_of_a_video_that_ends_in_an_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(KeyError), open_video_writer(tmp_path / name, Fraction(10)) as add:
-        add(bars(3))
+        add(bars(1))
         raise KeyError
     assert not list(tmp_path.iterdir())
 

@@ -46,6 +46,18 @@ def print_table(table: "Table") -> None:
 
 
 @contextmanager
+def told_if_interrupted(kept: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C within ends in one line on stderr, what `kept` says of the work and how to go on, and exit code 130."""
+    import typer
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        stderr_line(f"interrupted: {kept()}")
+        raise typer.Exit(130) from None
+
+
+@contextmanager
 def progress(description: str, unit: str) -> Iterator[Advance]:
     """Show long work on stderr: a Rich bar with rate and ETA on a terminal, a line every ten seconds elsewhere."""
     if sys.stderr.isatty():

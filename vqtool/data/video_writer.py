@@ -1,10 +1,10 @@
-"""Videos written as their frames come: MP4, GIF, animated WebP, or a folder of PNG files."""
+"""Videos written as their frames come: MP4, GIF, animated WebP, a folder of PNG files, or one of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -16,7 +16,7 @@ from vqtool.data import Frames
 from vqtool.data.video import CRF, common_palette
 from vqtool.errors import DataError
 
-SUFFIXES = (".mp4", ".gif", ".webp")
+SUFFIXES = (".mp4", ".gif", ".webp", ".png")
 WEBP_QUALITY = 90
 MAX_GIF_FPS = 50
 
@@ -42,18 +42,22 @@ def open_video_writer(path: Path, fps: Fraction) -> Iterator[WriteFrames]:
     """Yield what takes the next frames, uint8 RGB (T, H, W, 3); the video appears whole or not at all.
 
     `.mp4` is H.264, visually lossless; `.gif` endless, with the palette of the first frames given; `.webp` lossy and
-    endless; no suffix a folder of `000000.png` and so on.
+    endless; no suffix a folder of `000000.png` and so on; `.png` the only frame.
 
     Raises:
-        DataError: another suffix.
+        DataError: another suffix, or a second frame for a `.png`.
         VqtoolError: no space left, or it cannot be written.
     """
     check_video_output(path)
     if not path.suffix:
-        with atomic_folder(path) as folder:
-            yield _png_writer(folder)
+        with open_picture_folder(path) as write:
+            yield write
         return
     suffix = path.suffix.lower()
+    if suffix == ".png":
+        with atomic_file(path) as stream:
+            yield _picture_writer(stream)
+        return
     with atomic_file(path) as stream, av.open(stream, "w", format=suffix[1:], options=_LOOPS[suffix]) as file:
         writer = {".mp4": _mp4_writer, ".gif": _gif_writer, ".webp": _webp_writer}[suffix](file, fps)
         yield writer
@@ -61,17 +65,34 @@ def open_video_writer(path: Path, fps: Fraction) -> Iterator[WriteFrames]:
             file.mux(track.encode(None))
 
 
+@contextmanager
+def open_picture_folder(path: Path) -> Iterator[WriteFrames]:
+    """Yield what takes the next frames, as `open_video_writer`, for a folder of a picture a frame, whatever its name.
+
+    Raises:
+        VqtoolError: it exists, no space left, or it cannot be written.
+    """
+    with atomic_folder(path) as folder:
+        count = 0
+
+        def write(frames: Frames) -> None:
+            nonlocal count
+            for frame in frames:
+                Image.fromarray(frame).save(folder / f"{count:06d}.png")
+                count += 1
+
+        yield write
+
+
 _LOOPS = {".mp4": {}, ".gif": {"loop": "0"}, ".webp": {"loop": "0"}}
 
 
-def _png_writer(folder: Path) -> WriteFrames:
-    count = 0
-
+def _picture_writer(stream: BinaryIO) -> WriteFrames:
     def write(frames: Frames) -> None:
-        nonlocal count
-        for frame in frames:
-            Image.fromarray(frame).save(folder / f"{count:06d}.png")
-            count += 1
+        if len(frames) > 1 or stream.tell():
+            others = ", ".join(suffix for suffix in SUFFIXES if suffix != ".png")
+            raise DataError(f"a .png holds one picture, and there are more frames: give a folder or a {others} file")
+        Image.fromarray(frames[0]).save(stream, "PNG")
 
     return write
 
