@@ -57,7 +57,8 @@ def test_no_codec_leaves_real_time_threads_behind() -> None:
     """As root SVT-AV1 makes the whole process one that starves the machine."""
     for codec in published_codecs(64).values():
         codec(moving_clip(2))
-        assert {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")} == {os.SCHED_OTHER}
+        threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
     with ordinary_priority() as restore:
         if os.geteuid() == 0:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import av
@@ -102,7 +103,7 @@ def ordinary_priority() -> Iterator[Callable[[], None]]:
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
 
     def restore() -> None:
-        for thread in map(int, os.listdir("/proc/self/task")):
+        for thread in (int(task.name) for task in Path("/proc/self/task").iterdir()):
             # One that has ended meanwhile needs nothing.
             with suppress(ProcessLookupError):
                 if os.sched_getscheduler(thread) != policy:
