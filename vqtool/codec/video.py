@@ -310,7 +310,8 @@ def _counted(batches: Iterator[Frames], num_frames: int, advance: Advance | None
     for batch in batches:
         yield batch
         done += len(batch)
-        if advance is not None:
+        # The last batch is told below, when it is known to be the last.
+        if advance is not None and done != num_frames:
             advance(done, max(num_frames, done + 1))
     if advance is not None:
         advance(done, done)
