@@ -67,6 +67,18 @@ def test_a_token_store_keeps_what_is_done_and_goes_on_to_the_same_bytes(place: P
     assert len(list((place / "tokens").iterdir())) == len(list((place / "whole").iterdir()))
 
 
+def test_an_interrupt_before_the_work_begins_says_so(place: Path) -> None:
+    for output in ("tokens", "out.vqt"):
+        arguments = ["in.mp4"] if output.endswith(".vqt") else []
+        there = sorted(place.iterdir())
+        code, stdout, stderr = interrupted(
+            place, "encode_clips", 1, "encode", *arguments, "--checkpoint", "model", "--output", output
+        )
+        assert (code, stdout) == (130, "")
+        assert stderr == "interrupted: nothing was written yet; the same command does it all"
+        assert sorted(place.iterdir()) == there
+
+
 @pytest.mark.parametrize("before", [False, True])
 def test_a_vqt_is_whole_or_as_it_was(place: Path, before: bool) -> None:
     encode = ["encode", "in.mp4", "--checkpoint", "model", "--output", "out.vqt"]

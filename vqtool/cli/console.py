@@ -16,6 +16,8 @@ Advance = Callable[[int, int], None]
 """Called with (done, total) as work proceeds; total may grow."""
 
 PLAIN_SECONDS = 10.0
+NOTHING_DONE = "nothing was written yet; the same command does it all"
+"""What to say of work that Ctrl-C ended before it began."""
 
 
 def printable(text: str) -> str:

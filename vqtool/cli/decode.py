@@ -51,12 +51,14 @@ def decode(
 
     A folder gets the pictures of a .vqt, or a file a clip of a store (--format png: a folder of pictures a clip).
     """
+    from vqtool.cli.console import NOTHING_DONE, told_if_interrupted
     from vqtool.cli.token_stores import decode_store
     from vqtool.cli.vqt import decode_video
 
-    if tokens.is_dir():
-        decode_store(tokens, clip or [], split, clips, checkpoint, output, form, fps, device)
-        return
-    if checkpoint is None:
-        raise typer.BadParameter(f"{tokens} needs --checkpoint RUN_OR_CHECKPOINT: the tokenizer that encoded it")
-    decode_video(checkpoint, tokens, output, device)
+    with told_if_interrupted(lambda: NOTHING_DONE):
+        if tokens.is_dir():
+            decode_store(tokens, clip or [], split, clips, checkpoint, output, form, fps, device)
+        elif checkpoint is None:
+            raise typer.BadParameter(f"{tokens} needs --checkpoint RUN_OR_CHECKPOINT: the tokenizer that encoded it")
+        else:
+            decode_video(checkpoint, tokens, output, device)

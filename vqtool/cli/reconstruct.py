@@ -34,7 +34,7 @@ def reconstruct(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR|FILE", help="A folder, or one .gif, .mp4 or .png file.")
     ],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="[VIDEO]...", help="More of --input.")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="VIDEO", help="More of --input.")] = None,
     input_: Annotated[
         list[Path] | None,
         typer.Option(
