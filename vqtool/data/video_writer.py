@@ -14,10 +14,10 @@ from PIL import Image
 from vqtool.core.atomic import atomic_file, atomic_folder
 from vqtool.data import Frames
 from vqtool.data.video import CRF, common_palette
+from vqtool.data.webp_writer import WebpWriter
 from vqtool.errors import DataError
 
 SUFFIXES = (".mp4", ".gif", ".webp", ".png")
-WEBP_QUALITY = 90
 MAX_GIF_FPS = 50
 
 WriteFrames = Callable[[Frames], None]
@@ -58,8 +58,14 @@ def open_video_writer(path: Path, fps: Fraction) -> Iterator[WriteFrames]:
         with atomic_file(path) as stream:
             yield _picture_writer(stream)
         return
+    if suffix == ".webp":
+        with atomic_file(path) as stream:
+            animation = WebpWriter(stream, fps)
+            yield animation.write
+            animation.finish()
+        return
     with atomic_file(path) as stream, av.open(stream, "w", format=suffix[1:], options=_LOOPS[suffix]) as file:
-        writer = {".mp4": _mp4_writer, ".gif": _gif_writer, ".webp": _webp_writer}[suffix](file, fps)
+        writer = {".mp4": _mp4_writer, ".gif": _gif_writer}[suffix](file, fps)
         yield writer
         for track in file.streams.video:
             file.mux(track.encode(None))
@@ -84,7 +90,7 @@ def open_picture_folder(path: Path) -> Iterator[WriteFrames]:
         yield write
 
 
-_LOOPS = {".mp4": {}, ".gif": {"loop": "0"}, ".webp": {"loop": "0"}}
+_LOOPS = {".mp4": {}, ".gif": {"loop": "0"}}
 
 
 def _picture_writer(stream: BinaryIO) -> WriteFrames:
@@ -98,25 +104,15 @@ def _picture_writer(stream: BinaryIO) -> WriteFrames:
 
 
 def _mp4_writer(file: Any, fps: Fraction) -> WriteFrames:
-    return _track_writer(file, "libx264", fps, {"crf": str(CRF)}, None)
-
-
-def _webp_writer(file: Any, fps: Fraction) -> WriteFrames:
-    return _track_writer(file, "libwebp_anim", fps, {"quality": str(WEBP_QUALITY)}, "bgra")
-
-
-def _track_writer(
-    file: Any, codec: str, fps: Fraction, options: dict[str, str], pixel_format: str | None
-) -> WriteFrames:
-    """Frames through an encoder; without a format the colours are halved in resolution where sizes are even."""
-    track = file.add_stream(codec, rate=fps, options=options)
+    """Colours are halved in resolution where sizes are even, which every player knows."""
+    track = file.add_stream("libx264", rate=fps, options={"crf": str(CRF)})
     converter = VideoReformatter()
 
     def write(frames: Frames) -> None:
         if not track.codec_context.is_open:
             _, height, width, _ = frames.shape
             track.height, track.width = height, width
-            track.pix_fmt = pixel_format or ("yuv444p" if height % 2 or width % 2 else "yuv420p")
+            track.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             file.mux(track.encode(converter.reformat(picture, format=track.pix_fmt, threads=1)))
