@@ -1,7 +1,8 @@
 """Token stores back to frames and files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import imageio.v3 as iio
 import numpy as np
@@ -25,16 +26,18 @@ def test_a_clip_is_the_models_own_reconstruction(tokenizer: LoadedTokenizer, tok
         frames_BTCHW = to_model(smooth_frames(length, seed)[None], torch.device("cpu"))
         with torch.no_grad():
             own = to_uint8(tokenizer.model(frames_BTCHW).frames_BTCHW)[0]
-        assert np.array_equal(decode_clip(tokenizer, store, clip), own)
+        assert np.array_equal(np.concatenate(list(decode_clip(tokenizer, store, clip))), own)
 
 
 def test_a_long_clip_is_decoded_in_parts(
     tokenizer: LoadedTokenizer, token_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = TokenStore.open(token_folder)
-    whole = decode_clip(tokenizer, store, store.clips[2])
+    (whole,) = decode_clip(tokenizer, store, store.clips[2])
     monkeypatch.setattr(decode_store, "FRAMES_AT_ONCE", 6)
-    assert np.array_equal(decode_clip(tokenizer, store, store.clips[2]), whole)
+    parts = list(decode_clip(tokenizer, store, store.clips[2]))
+    assert [len(part) for part in parts] == ([6, 6, 2] if store.info.segment_frames == 0 else [4, 4, 4, 2])
+    assert np.array_equal(np.concatenate(parts), whole)
 
 
 def test_clips_are_chosen_by_name_or_evenly(token_folder: Path) -> None:
@@ -61,25 +64,44 @@ def test_another_tokenizers_tokens_are_refused(
 def test_files_are_what_was_decoded(tmp_path: Path, token_folder: Path) -> None:
     clips = TokenStore.open(token_folder).clips[:2]
     decoded = [smooth_frames(3, 1), smooth_frames(4, 2)]
-    folders = list(write_clips(clips, iter(decoded), tmp_path / "png", "png", 6))
+    parts = [[decoded[0]], [decoded[1][:3], decoded[1][3:]]]
+    folders = list(write_clips(clips, parts, tmp_path / "png", "png", 6))
     assert folders == [tmp_path / "png" / "a_cam0", tmp_path / "png" / "a_cam1"]
+    assert sorted(file.name for file in folders[1].iterdir()) == [f"{number:06d}.png" for number in range(4)]
     pictures = [iio.imread(file) for file in sorted(folders[1].iterdir())]
     assert np.array_equal(np.stack(pictures), decoded[1])
-    for form in ("mp4", "gif"):
-        files = list(write_clips(clips, iter(decoded), tmp_path / form, form, 6))
+    forms: list[decode_store.Format] = ["mp4", "gif", "webp"]
+    for form in forms:
+        files = list(write_clips(clips, parts, tmp_path / form, form, 6))
         assert [file.name for file in files] == [f"a_cam0.{form}", f"a_cam1.{form}"]
-        read = iio.imread(files[0], plugin="pyav" if form == "mp4" else "pillow")
-        assert read.shape == (3, 32, 32, 3)
-        assert np.abs(read.astype(int) - decoded[0]).mean() < 8
-    (file,) = write_clips(clips[:1], iter(decoded), tmp_path / "new" / "one.gif", "mp4", 6)
-    assert file.read_bytes() == (tmp_path / "gif" / "a_cam0.gif").read_bytes()
+        for file, frames in zip(files, decoded, strict=True):
+            read = iio.imread(file, plugin="pyav" if form == "mp4" else "pillow", index=...)[..., :3]
+            assert read.shape == frames.shape
+            assert np.abs(read.astype(int) - frames).mean() < 8
+        (one,) = write_clips(clips[1:], parts[1:], tmp_path / "new" / f"one.{form}", "mp4", 6)
+        assert one.read_bytes() == files[1].read_bytes()
+    (picture,) = write_clips(clips[:1], [[decoded[0][:1]]], tmp_path / "one.png", "mp4", 6)
+    assert np.array_equal(iio.imread(picture), decoded[0][0])
+
+
+def test_a_clip_that_fails_leaves_no_file(tmp_path: Path, token_folder: Path) -> None:
+    clips = TokenStore.open(token_folder).clips[:1]
+
+    def torn() -> Iterator[np.ndarray]:
+        yield smooth_frames(3, 1)
+        raise KeyError
+
+    for form in get_args(decode_store.Format):
+        with pytest.raises(KeyError):
+            list(write_clips(clips, [torn()], tmp_path / "out", form, 6))
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_names_of_clips_cannot_leave_the_folder(tmp_path: Path, token_folder: Path) -> None:
     clip = TokenStore.open(token_folder).clips[0]
     names = ["../../x", "..", "/etc/x", "a/b_c", "a_b/c", "q\x1b[2J"]
     clips = [TokenClip(**(vars(clip) | {"clip": name})) for name in names]
-    files = list(write_clips(clips, iter([smooth_frames(1, 1)] * len(names)), tmp_path / "out", "gif", 6))
+    files = list(write_clips(clips, [[smooth_frames(1, 1)]] * len(names), tmp_path / "out", "gif", 6))
     assert len(set(files)) == len(names)
     assert {file.parent for file in files} == {tmp_path / "out"}
     assert all(file.name.isprintable() and not file.name.startswith(".") for file in files)
@@ -88,16 +110,21 @@ def test_names_of_clips_cannot_leave_the_folder(tmp_path: Path, token_folder: Pa
 @pytest.mark.parametrize(
     ("output", "num_clips", "message"),
     [
-        ("x.webm", 1, r"ending in .mp4 or .gif"), ("x.png", 1, r"ending in .mp4 or .gif"),
-        ("x.gif", 2, "holds one clip, not 2"), ("taken", 1, "is a file"),
+        ("x.webm", 1, r"ending in .mp4, .gif, .webp, .png"), ("x.png", 1, "one picture, clip a/cam0 has 9 frames"),
+        ("x.gif", 2, "holds one clip, not 2"), ("taken", 1, "is a file"), ("full", 2, "full/a_cam1 exists already"),
     ],
 )  # fmt: skip
-def test_an_output_that_cannot_be_is_refused(tmp_path: Path, output: str, num_clips: int, message: str) -> None:
+def test_an_output_that_cannot_be_is_refused(
+    tmp_path: Path, token_folder: Path, output: str, num_clips: int, message: str
+) -> None:
     (tmp_path / "taken").write_text("")
-    check_output(tmp_path / "folder", 9)
-    check_output(tmp_path / "x.GIF", 1)
+    (tmp_path / "full" / "a_cam1").mkdir(parents=True)
+    clips = TokenStore.open(token_folder).clips
+    check_output(tmp_path / "folder", clips, "png")
+    check_output(tmp_path / "full", clips, "webp")
+    check_output(tmp_path / "x.GIF", clips[:1], "mp4")
     with pytest.raises(DataError, match=message):
-        check_output(tmp_path / output, num_clips)
+        check_output(tmp_path / output, clips[:num_clips], "png")
 
 
 def test_windows_for_a_second_stage_decode_to_their_part_of_the_clip(
@@ -109,4 +136,5 @@ def test_windows_for_a_second_stage_decode_to_their_part_of_the_clip(
     decoded = tokenizer.decode(given)
     for window, frames in enumerate(decoded):
         clip, start = clips.window(window)
-        assert np.array_equal(frames, decode_clip(tokenizer, clips.store, clip)[start : start + 6])
+        (whole,) = decode_clip(tokenizer, clips.store, clip)
+        assert np.array_equal(frames, whole[start : start + 6])

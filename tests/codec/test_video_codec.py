@@ -12,7 +12,7 @@ from vqt_files import SIZE, moving_square, tokenizer, write_mp4
 from vqtool.codec import video
 from vqtool.codec.bitstream import BitstreamReader, BitstreamWriter
 from vqtool.codec.clips import ClipTokens
-from vqtool.codec.prior import PRIOR_FILE, learn_prior, prior_id, save_prior
+from vqtool.codec.prior import PRIOR_FILE, check_no_prior, learn_prior, prior_id, save_prior
 from vqtool.codec.tokenizer import LoadedTokenizer
 from vqtool.codec.video import VideoCodec
 from vqtool.data.resize import resize
@@ -136,6 +136,10 @@ def test_a_prior_belongs_to_the_file(tmp_path: Path) -> None:
         assert after.num_bytes < before.num_bytes
         codec.decode(tmp_path / "out.vqt", tmp_path / "frames")
         assert len(pictures(tmp_path / "frames")) == 11
+        codec.decode(tmp_path / "plain.vqt", tmp_path / "same")  # encoded before there was one
+        np.testing.assert_array_equal(pictures(tmp_path / "same"), pictures(tmp_path / "frames"))
+        with pytest.raises(CheckpointError, match="need it: remove it to learn another"):
+            check_no_prior(plain)
         with pytest.raises(DataError, match=f"prior {prior_id(prior).hex()}"):
             without.decode(tmp_path / "out.vqt", tmp_path / "out.mp4")
         (plain.folder / PRIOR_FILE).write_bytes(b"damaged")

@@ -6,6 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from vqtool.evaluation.codecs import ordinary_priority
+
 BITS = 8
 HEIGHT, WIDTH = 48, 64
 
@@ -42,7 +44,7 @@ def write_bars(
     """Encode with PyAV directly; `times` are those of the frames in milliseconds, else they are evenly spaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     options = options or {"libsvtav1": {"preset": "10", "crf": "40", "svtav1-params": "lp=1"}}.get(codec, {})
-    with av.open(str(path), "w") as file:
+    with ordinary_priority(), av.open(str(path), "w") as file:
         track = file.add_stream(codec, rate=Fraction(fps), options=options)
         track.height, track.width, track.pix_fmt = HEIGHT, WIDTH, "yuv420p"
         track.gop_size = gop_size

@@ -62,7 +62,35 @@ def test_webp(tmp_path: Path) -> None:
     read, durations = pillow_frames(tmp_path / "a.webp")
     assert read.shape == frames.shape
     assert np.abs(read.astype(int) - frames).mean() < 4
-    assert sum(durations) == pytest.approx(800, abs=45)
+    assert durations == [40] * 20
+    with Image.open(tmp_path / "a.webp") as picture:
+        assert (picture.format, picture.size, picture.info["loop"]) == ("WEBP", (48, 32), 0)
+
+
+def test_webp_by_hand(tmp_path: Path) -> None:
+    """Chunk by chunk, as the container's specification has them; 30 frames/s are no whole milliseconds."""
+    write(tmp_path / "a.webp", bars(9, 31, 47), Fraction(30))
+    content = (tmp_path / "a.webp").read_bytes()
+    assert content[:4] + content[8:12] == b"RIFFWEBP"
+    assert int.from_bytes(content[4:8], "little") == len(content) - 8
+    chunks, at = [], 12
+    while at < len(content):
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        chunks.append((content[at : at + 4], content[at + 8 : at + 8 + size]))
+        at += 8 + size + size % 2
+    assert [name for name, _ in chunks] == [b"VP8X", b"ANIM"] + [b"ANMF"] * 9
+    size = (46).to_bytes(3, "little") + (30).to_bytes(3, "little")
+    assert chunks[0][1] == b"\x02\0\0\0" + size
+    assert chunks[1][1] == bytes(6)
+    assert all(frame[:12] == bytes(6) + size and frame[15:20] == b"\x02VP8 " for _, frame in chunks[2:])
+    shown = [int.from_bytes(frame[12:15], "little") for _, frame in chunks[2:]]
+    assert shown == [33, 34, 33] * 3
+
+
+def test_frames_too_large_for_webp_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"at most 16383 pixels a side, these frames are 16384 x 2"):
+        write(tmp_path / "a.webp", np.zeros((1, 2, 16384, 3), np.uint8), Fraction(10))
+    assert not list(tmp_path.iterdir())
 
 
 def test_folder_of_png_is_exact(tmp_path: Path) -> None:
@@ -73,10 +101,22 @@ def test_folder_of_png_is_exact(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack([np.asarray(Image.open(path)) for path in paths]), frames)
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "frames"])
+def test_one_png_is_the_only_frame(tmp_path: Path) -> None:
+    write(tmp_path / "a.PNG", bars(1), Fraction(10))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.PNG")), bars(1)[0])
+    for num_frames in (2, 8):  # in one part, and in two
+        with pytest.raises(DataError, match=r"one picture, and there are more frames: give a folder or a \.mp4, "):
+            write(tmp_path / "b.png", bars(num_frames), Fraction(10))
+    with pytest.raises(DataError, match="more frames"), open_video_writer(tmp_path / "b.png", Fraction(10)) as add:
+        add(bars(1))
+        add(bars(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.PNG"]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "frames"])
 def test_nothing_is_left_of_a_video_that_ends_in_an_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(KeyError), open_video_writer(tmp_path / name, Fraction(10)) as add:
-        add(bars(3))
+        add(bars(1))
         raise KeyError
     assert not list(tmp_path.iterdir())
 

@@ -82,6 +82,9 @@ def test_pictures_have_their_panels_in_place() -> None:
     assert (rows[0, 0, 0], rows[7, 0, 0]) == (10, 200)
     stacked = stack_clips([panels, panels[:1]])
     assert stacked.shape == (2, 22, panels.shape[2], 3)
+    beside = stack_clips([panels, panels[:, :, :20]])
+    assert beside.shape == stacked.shape
+    assert (beside[:, 12:, 20:] == 255).all() and (beside[:, 12:, :20] == panels[:, :, :20]).all()
 
 
 def test_an_error_is_black_where_there_is_none_and_brighter_the_larger() -> None:

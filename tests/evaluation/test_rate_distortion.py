@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from vqtool.evaluation.codecs import (
     code_video,
     h264_payload,
     h265_payload,
+    ordinary_priority,
     published_codecs,
 )
 from vqtool.evaluation.rate_distortion import RatePoint, as_good, measure_rates, nearest, rates_csv, rates_plot, verdict
@@ -48,6 +50,20 @@ def test_a_codec_gives_the_clip_back_better_for_more_bits(name: str) -> None:
     # Frames come back in their order: each is nearest to its own.
     distances = np.abs(coded[1].frames[:, None].astype(float) - clip[None]).mean(axis=(2, 3, 4))
     assert distances.argmin(axis=1).tolist() == list(range(len(clip)))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux tells a thread's scheduling")
+def test_no_codec_leaves_real_time_threads_behind() -> None:
+    """As root SVT-AV1 makes the whole process one that starves the machine."""
+    for codec in published_codecs(64).values():
+        codec(moving_clip(2))
+        threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+    with ordinary_priority() as restore:
+        if os.geteuid() == 0:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        restore()
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_pictures_are_counted_whole() -> None:

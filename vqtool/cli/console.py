@@ -16,6 +16,8 @@ Advance = Callable[[int, int], None]
 """Called with (done, total) as work proceeds; total may grow."""
 
 PLAIN_SECONDS = 10.0
+NOTHING_DONE = "nothing was written yet; the same command does it all"
+"""What to say of work that Ctrl-C ended before it began."""
 
 
 def printable(text: str) -> str:
@@ -43,6 +45,18 @@ def print_table(table: "Table") -> None:
 
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(table)
+
+
+@contextmanager
+def told_if_interrupted(kept: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C within ends in one line on stderr, what `kept` says of the work and how to go on, and exit code 130."""
+    import typer
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        stderr_line(f"interrupted: {kept()}")
+        raise typer.Exit(130) from None
 
 
 @contextmanager

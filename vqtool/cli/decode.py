@@ -26,7 +26,9 @@ def decode(
     tokens: Annotated[Path, typer.Argument(metavar="FILE.vqt|TOKENS", help="What vqtool encode wrote.")],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE|DIR", help="A .mp4 or .gif (.vqt: or .webp) file, or a folder."),
+        typer.Option(
+            "--output", "-o", metavar="FILE|DIR", help="A .mp4, .gif, .webp or (of one frame) .png, or a folder."
+        ),
     ],
     checkpoint: Annotated[
         str | None,
@@ -54,13 +56,18 @@ def decode(
     device: options.Device = "auto",
     debug: options.Debug = False,
 ) -> None:
-    """Turn a .vqt file back into a video, or clips of a token store into videos or a picture a frame."""
+    """Turn a .vqt file back into a video, or clips of a token store into videos or a picture a frame.
+
+    A folder gets the pictures of a .vqt, or a file a clip of a store (--format png: a folder of pictures a clip).
+    """
+    from vqtool.cli.console import NOTHING_DONE, told_if_interrupted
     from vqtool.cli.token_stores import decode_store
     from vqtool.cli.vqt import decode_video
 
-    if tokens.is_dir():
-        decode_store(tokens, clip or [], split, clips, checkpoint, output, form, fps, device)
-        return
-    if checkpoint is None:
-        raise typer.BadParameter(f"{tokens} needs --checkpoint RUN_OR_CHECKPOINT: the tokenizer that encoded it")
-    decode_video(checkpoint, tokens, output, device)
+    with told_if_interrupted(lambda: NOTHING_DONE):
+        if tokens.is_dir():
+            decode_store(tokens, clip or [], split, clips, checkpoint, output, form, fps, device)
+        elif checkpoint is None:
+            raise typer.BadParameter(f"{tokens} needs --checkpoint RUN_OR_CHECKPOINT: the tokenizer that encoded it")
+        else:
+            decode_video(checkpoint, tokens, output, device)

@@ -52,14 +52,16 @@ def encode(
 
     A token store keeps states and actions; vqtool.data.TokenClips reads it in batches.
     """
+    from vqtool.cli.console import NOTHING_DONE, told_if_interrupted
     from vqtool.cli.token_stores import encode_store
     from vqtool.cli.vqt import encode_video
 
-    if video is None:
-        if tile:
-            raise typer.BadParameter("--tile is for a VIDEO: a store's frames have the model's size")
-        encode_store(checkpoint, data, output, batch_frames, device, json_)
-        return
-    if data is not None or batch_frames is not None or json_:
+    if video is None and tile:
+        raise typer.BadParameter("--tile is for a VIDEO: a store's frames have the model's size")
+    if video is not None and (data is not None or batch_frames is not None or json_):
         raise typer.BadParameter("--data, --batch-frames and --json are for a store: leave them or VIDEO out")
-    encode_video(checkpoint, video, output, tile, device)
+    with told_if_interrupted(lambda: NOTHING_DONE):
+        if video is None:
+            encode_store(checkpoint, data, output, batch_frames, device, json_)
+        else:
+            encode_video(checkpoint, video, output, tile, device)

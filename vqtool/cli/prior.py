@@ -30,12 +30,13 @@ def prior(
 ) -> None:
     """Count codes on the train split, for smaller .vqt files; stored beside the weights.
 
-    A .vqt decodes only with the prior that it was encoded with: learn it before encoding.
+    A .vqt decodes only with the prior that it was encoded with, so there is one for good; files that were encoded
+    without one still decode.
     """
     import numpy as np
 
     from vqtool.cli.console import printable, progress
-    from vqtool.codec.prior import learn_prior, save_prior
+    from vqtool.codec.prior import check_no_prior, learn_prior, save_prior
     from vqtool.codec.tokenizer import load
     from vqtool.data.store import FrameStore
     from vqtool.data.windows import evaluation_windows
@@ -44,6 +45,7 @@ def prior(
     tokenizer = load(checkpoint, device)
     store = FrameStore.open(data or Path(tokenizer.config.data.store))
     check_resolution(tokenizer.model, store)
+    check_no_prior(tokenizer)
     windows = evaluation_windows(store, "train", clip_frames, clips, "--clip-frames")
     with progress("counting", "clips") as advance:
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def only_main_speaks(processes: Processes) -> Iterator[None]:
-    """A mistake that every process finds is told once."""
+    """A mistake that every process finds, and Ctrl-C, which every process gets, are told once."""
     from vqtool.errors import VqtoolError
 
     try:
@@ -23,6 +23,10 @@ def only_main_speaks(processes: Processes) -> Iterator[None]:
         if processes.is_main:
             raise
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        if processes.is_main:
+            raise
+        raise typer.Exit(130) from None
 
 
 @contextmanager

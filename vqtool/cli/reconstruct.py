@@ -21,7 +21,13 @@ EPILOG = """Examples:
 
 vqtool reconstruct --checkpoint runs/first --split test --clips 8 --output reconstructions
 
-vqtool reconstruct --checkpoint runs/first --input robot.mp4 --output robot.gif"""
+vqtool reconstruct --checkpoint runs/first --input robot.mp4 --output robot.gif
+
+vqtool reconstruct --checkpoint runs/first --caption --output pictures --input *.mp4 more-videos
+
+cat robot.mp4 | vqtool reconstruct --checkpoint runs/first --input - --output robot.mp4
+
+Below each clip `--caption` writes the bits a frame of its tokens, at a fixed length each, and its PSNR."""
 
 
 def reconstruct(
@@ -29,9 +35,15 @@ def reconstruct(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR|FILE", help="A folder, or one .gif, .mp4 or .png file.")
     ],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="VIDEO", help="More of --input.")] = None,
     input_: Annotated[
         list[Path] | None,
-        typer.Option("--input", "-i", metavar="VIDEO", help="Video file; repeat. Default: clips of --data."),
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="VIDEO",
+            help="Video, PNG or JPEG, folder of these, or - for stdin; repeat. Default: clips of --data.",
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -46,9 +58,11 @@ def reconstruct(
         int, typer.Option("--clips", min=1, rich_help_panel=STORE, help="How many, evenly spread over the split.")
     ] = 8,
     max_frames: Annotated[
-        int | None, typer.Option("--max-frames", min=1, rich_help_panel=VIDEO, help="Frames of a file; default: all.")
+        int | None,
+        typer.Option("--max-frames", min=1, rich_help_panel=VIDEO, help="Frames of each video; default: all."),
     ] = None,
     scale: Annotated[int, typer.Option("--scale", min=1, max=16, help="Enlarge pixels this many times.")] = 3,
+    caption: Annotated[bool, typer.Option("--caption", help="Write bits a frame and PSNR below each clip.")] = False,
     device: options.Device = "auto",
     debug: options.Debug = False,
 ) -> None:
@@ -66,28 +80,66 @@ def reconstruct(
     chosen = choose_device(device)
     model, config = load_model(find_checkpoint(checkpoint), chosen)
     precision = choose_precision(config.train.precision, chosen)
-    if input_:
-        total, pairs = len(input_), _from_videos(model, input_, precision, max_frames)
+    problems: list[str] = []
+    inputs = [*(input_ or []), *(more or [])]
+    if inputs:
+        total, pairs = _from_inputs(model, inputs, precision, max_frames, problems)
     else:
         total, pairs = _from_store(model, config, data, split, clips, precision)
+    kept, lines, written = [], [], []
     with progress("reconstructing", "clips") as advance:
-        done = []
         for number, pair in enumerate(pairs, start=1):
-            done.append(pair)
+            length = "1 frame" if len(pair.real) == 1 else f"{len(pair.real):,} frames"
+            lines.append(f"{pair.name}: {length}, PSNR {pair.psnr_db:.2f} dB")
+            if output.suffix:
+                kept.append(pair)
+            else:
+                written += write_folder([pair], output, scale, caption)
             advance(number, total)
-    written = write_one_file(done, output, scale) if output.suffix else write_folder(done, output, scale)
-    for pair in done:
-        typer.echo(printable(f"{pair.name}: {len(pair.real)} frames, PSNR {pair.psnr_db:.2f} dB"))
-    typer.echo(printable(f"wrote {', '.join(str(path) for path in written[:3])}{' ...' if len(written) > 3 else ''}"))
+    if kept:
+        written = write_one_file(kept, output, scale, caption)
+    if lines:
+        lines.append(f"wrote {', '.join(str(path) for path in written[:3])}{' ...' if len(written) > 3 else ''}")
+        typer.echo(printable("\n".join(lines)))
+    if problems:
+        _refuse(problems, total)
 
 
-def _from_videos(
-    model: "Tokenizer", videos: list[Path], precision: "torch.dtype", max_frames: int | None
-) -> Iterator["Pair"]:
-    from vqtool.evaluation.reconstruct import reconstruct_video
+def _from_inputs(
+    model: "Tokenizer", given: list[Path], precision: "torch.dtype", max_frames: int | None, problems: list[str]
+) -> tuple[int, Iterator["Pair"]]:
+    """How many inputs there are, and a pair of each that can be read; what cannot is told and goes to `problems`.
 
-    for path in videos:
-        yield reconstruct_video(model, path, precision, max_frames)
+    Raises:
+        DataError: the only input cannot be read.
+    """
+    import sys
+
+    from vqtool.cli.console import stderr_line
+    from vqtool.data.inputs import find_inputs
+    from vqtool.errors import DataError
+    from vqtool.evaluation.reconstruct import reconstruct_input
+
+    inputs, wrong = find_inputs(given)
+    piped = None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer
+    is_only_one = len(inputs) + len(wrong) == 1
+
+    def tell(problem: str) -> None:
+        if is_only_one:
+            raise DataError(problem)
+        problems.append(problem)
+        stderr_line(f"error: {problem}")
+
+    def pairs() -> Iterator["Pair"]:
+        for problem in wrong:
+            tell(problem)
+        for source in inputs:
+            try:
+                yield reconstruct_input(model, source, precision, max_frames, piped)
+            except DataError as error:
+                tell(str(error))
+
+    return len(inputs) + len(wrong), pairs()
 
 
 def _from_store(
@@ -102,3 +154,11 @@ def _from_store(
     check_resolution(model, store)
     windows = evaluation_windows(store, split, config.eval.clip_frames, clips)
     return len(windows), reconstruct_windows(model, windows, precision)
+
+
+def _refuse(problems: list[str], total: int) -> None:
+    """Exit 1 where some of many inputs could not be read."""
+    from vqtool.errors import DataError
+
+    rest = "the others are done" if len(problems) < total else "nothing was written"
+    raise DataError(f"{len(problems)} of {total} inputs could not be read (named above); {rest}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 Split = Literal["train", "val", "test"]
-Form = Literal["mp4", "gif", "png"]
+Form = Literal["mp4", "gif", "webp", "png"]
 
 if TYPE_CHECKING:
     from vqtool.codec.encode_store import EncodedStore
@@ -42,17 +42,26 @@ def decode_store(
     device: str,
 ) -> None:
     """Clips of a token store to videos or pictures."""
-    from vqtool.cli.console import printable, progress
+    from vqtool.cli.console import printable, progress, told_if_interrupted
     from vqtool.codec.decode_store import check_output, choose_clips, decode_clip, write_clips
     from vqtool.data.token_store import TokenStore
 
     store = TokenStore.open(tokens)
     chosen = choose_clips(store, names, split, clips)
-    check_output(output, len(chosen))
+    check_output(output, chosen, form)
     tokenizer = _tokenizer(store, checkpoint, device)
-    with progress("decoding", "clips") as advance:
+    written: list[Path] = []
+
+    def kept() -> str:
+        if not written:
+            return f"nothing is in {output} yet; the same command starts over"
+        advice = "the same command writes all again"
+        if form == "png":
+            advice = f"remove {output}, or name the others with --clip, then run the same command again"
+        return f"{len(written)} of {len(chosen)} clips are in {output}, each of them whole; {advice}"
+
+    with told_if_interrupted(kept), progress("decoding", "clips") as advance:
         decoded = (decode_clip(tokenizer, store, one) for one in chosen)
-        written = []
         for path in write_clips(chosen, decoded, output, form, fps):
             written.append(path)
             advance(len(written), len(chosen))
@@ -67,7 +76,7 @@ def _encode(
     device: str,
     processes: Processes,
 ) -> EncodedStore:
-    from vqtool.cli.console import progress
+    from vqtool.cli.console import progress, told_if_interrupted
     from vqtool.codec.encode_store import StoreEncoder
     from vqtool.codec.tokenizer import load_folder
     from vqtool.core.device import choose_device
@@ -79,7 +88,14 @@ def _encode(
     encoder = StoreEncoder(tokenizer, store, output, checkpoint, batch_frames)
     if not processes.is_main:
         return encoder.run(processes=processes)
-    with progress("encoding", "frames") as advance:
+
+    def kept() -> str:
+        return (
+            f"{encoder.num_kept_frames():,} of {encoder.num_frames:,} frames are encoded and kept in {output}; "
+            "the same command continues from there"
+        )
+
+    with told_if_interrupted(kept), progress("encoding", "frames") as advance:
         return encoder.run(advance, processes)
 
 

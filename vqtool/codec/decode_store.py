@@ -1,7 +1,8 @@
 """Clips of a token store as frames again, and as video files."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,6 @@ import numpy as np
 import torch
 
 from vqtool.codec.tokenizer import LoadedTokenizer
-from vqtool.core.atomic import explained_os_errors
 from vqtool.core.frames import to_uint8
 from vqtool.core.nearest import did_you_mean
 from vqtool.core.tokenizers import Tokens
@@ -17,12 +17,12 @@ from vqtool.data import Frames
 from vqtool.data.sources.names import escape
 from vqtool.data.store import Split
 from vqtool.data.token_store import TokenClip, TokenStore
-from vqtool.data.video import write_video
+from vqtool.data.video_writer import SUFFIXES, open_picture_folder, open_video_writer
 from vqtool.errors import DataError
 
 FRAMES_AT_ONCE = 64
-FILE_SUFFIXES = (".mp4", ".gif")
-Format = Literal["mp4", "gif", "png"]
+MAX_FPS_DENOMINATOR = 1000
+Format = Literal["mp4", "gif", "webp", "png"]
 
 
 def choose_clips(store: TokenStore, names: Sequence[str], split: Split, num_clips: int) -> list[TokenClip]:
@@ -55,62 +55,67 @@ def check_tokenizer(tokenizer: LoadedTokenizer, store: TokenStore) -> None:
         )
 
 
-def decode_clip(tokenizer: LoadedTokenizer, store: TokenStore, clip: TokenClip) -> Frames:
-    """A clip's frames, uint8 RGB (T, R, R, 3); about 64 frames at a time, so that any length fits in memory."""
+def decode_clip(tokenizer: LoadedTokenizer, store: TokenStore, clip: TokenClip) -> Iterator[Frames]:
+    """A clip's frames in order, uint8 RGB (T, R, R, 3), about 64 at a time, so that any length fits in memory."""
     tokens, context, device = store.tokens(clip), store.context(clip), tokenizer.device
     segment = store.info.segment_frames or 1
     step = max(FRAMES_AT_ONCE // segment, 1) * segment
-    parts = []
     for first in range(0, clip.length, step):
         frames_BTHW = torch.from_numpy(tokens[None, first : first + step].astype(np.int64)).to(device)
         context_BSHW = None
         if context is not None:
             rows = context[None, first // segment : (first + step) // segment]
             context_BSHW = torch.from_numpy(rows.astype(np.int64)).to(device)
-        parts.append(to_uint8(tokenizer.decode_clips(Tokens(frames_BTHW, context_BSHW)))[0])
-    return np.concatenate(parts)
+        yield to_uint8(tokenizer.decode_clips(Tokens(frames_BTHW, context_BSHW)))[0]
 
 
-def check_output(output: Path, num_clips: int) -> None:
-    """Raises DataError where `output` is no folder and no file that could hold the clips."""
-    if not output.suffix or output.is_dir():
+def check_output(output: Path, clips: Sequence[TokenClip], form: Format) -> None:
+    """Raises DataError where `output` is no folder and no file that could hold the clips, or they are in it already."""
+    kinds = f"a folder, or a file ending in {', '.join(SUFFIXES)}"
+    if _is_folder(output):
         if output.exists() and not output.is_dir():
-            raise DataError(f"--output {output} is a file: give a folder, or a file ending in .mp4 or .gif")
+            raise DataError(f"--output {output} is a file: give {kinds}")
+        for path in _paths(clips, output, form):
+            if form == "png" and path.exists():
+                raise DataError(f"{path} exists already: remove it or choose another --output")
         return
-    if output.suffix.lower() not in FILE_SUFFIXES:
-        raise DataError(f"--output {output}: expected a folder, or a file ending in .mp4 or .gif")
-    if num_clips > 1:
-        raise DataError(f"--output {output} holds one clip, not {num_clips}: give a folder, or one clip with --clip")
+    if output.suffix.lower() not in SUFFIXES:
+        raise DataError(f"--output {output}: expected {kinds}")
+    if len(clips) > 1:
+        raise DataError(f"--output {output} holds one clip, not {len(clips)}: give a folder, or one clip with --clip")
+    if output.suffix.lower() == ".png" and clips[0].length > 1:
+        raise DataError(
+            f"--output {output} holds one picture, clip {clips[0].clip} has {clips[0].length} frames: give a folder "
+            "with --format png"
+        )
 
 
 def write_clips(
-    clips: Sequence[TokenClip], decoded: Iterator[Frames], output: Path, form: Format, fps: float
+    clips: Sequence[TokenClip], decoded: Iterable[Iterable[Frames]], output: Path, form: Format, fps: float
 ) -> Iterator[Path]:
-    """Write each clip as soon as it is decoded, gives its path: a file, or with `png` a folder of a picture a frame.
+    """Write the frames of each clip as they come, gives its path: a file, or with `png` a folder of a picture a frame.
+
+    Each file and folder appears whole or not at all.
 
     Raises:
         VqtoolError: no space left, or the folder cannot be written.
     """
-    if output.suffix and not output.is_dir():
-        _make(output.parent)
-        write_video(output, next(decoded), fps)
-        yield output
-        return
-    _make(output)
-    for stem, frames in zip(_stems(clips), decoded, strict=True):
-        path = output / (stem if form == "png" else f"{stem}.{form}")
-        if form == "png":
-            _make(path)
-            for number, frame in enumerate(frames):
-                write_video(path / f"frame-{number:05d}.png", frame, fps)
-        else:
-            write_video(path, frames, fps)
+    is_folder, rate = _is_folder(output), Fraction(fps).limit_denominator(MAX_FPS_DENOMINATOR)
+    paths = _paths(clips, output, form) if is_folder else [output]
+    for path, parts in zip(paths, decoded, strict=True):
+        as_pictures = is_folder and form == "png"
+        with open_picture_folder(path) if as_pictures else open_video_writer(path, rate) as write:
+            for frames in parts:
+                write(frames)
         yield path
 
 
-def _make(folder: Path) -> None:
-    with explained_os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+def _is_folder(output: Path) -> bool:
+    return not output.suffix or output.is_dir()
+
+
+def _paths(clips: Sequence[TokenClip], folder: Path, form: Format) -> list[Path]:
+    return [folder / (stem if form == "png" else f"{stem}.{form}") for stem in _stems(clips)]
 
 
 def _stems(clips: Sequence[TokenClip]) -> list[str]:

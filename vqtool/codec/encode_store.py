@@ -24,6 +24,7 @@ from vqtool.core.tokenizers import Tokens
 from vqtool.data.store import CLIPS_FILE, DATASET_FILE, FrameStore, file_sha256
 from vqtool.data.token_store import (
     CODEBOOK_FILE,
+    METADATA_FILE,
     VERSION,
     TokenShard,
     TokenStoreInfo,
@@ -31,7 +32,7 @@ from vqtool.data.token_store import (
     token_clips_csv,
     token_file,
 )
-from vqtool.data.token_writer import COMMIT_SECONDS, Arrays, TokenFolder, TokenRows, npy_header
+from vqtool.data.token_writer import COMMIT_SECONDS, Arrays, TokenFolder, TokenRows, batches_done, npy_header
 from vqtool.errors import DataError
 
 Advance = Callable[[int, int], None]
@@ -134,8 +135,19 @@ class StoreEncoder:
                 processes.together(lambda: self._encode(mine, processes.rank, advance))
                 processes.together(lambda: self._finish(folder) if processes.is_main else None)
         resumed = sum(num_frames(self.batches[number]) for number in entered or ())
-        done = sum(num_frames(batch) for batch in self.batches) - resumed if entered is not None else 0
+        done = self.num_frames - resumed if entered is not None else 0
         return EncodedStore(self.output, read_token_info(self.output), done, resumed, time.monotonic() - started)
+
+    @property
+    def num_frames(self) -> int:
+        """All frames of the store."""
+        return sum(num_frames(batch) for batch in self.batches)
+
+    def num_kept_frames(self) -> int:
+        """Frames whose tokens are in the output to stay, of this attempt and earlier ones."""
+        if (self.output / METADATA_FILE).is_file():
+            return self.num_frames
+        return sum(num_frames(self.batches[number]) for number in batches_done(self.output))
 
     def tokens_of(self, numbers: Sequence[int]) -> Iterator[tuple[int, Tokens]]:
         """The tokens of each of the batches, on the CPU; the device works on the next batch meanwhile."""

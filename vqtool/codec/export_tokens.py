@@ -59,7 +59,8 @@ def export_npz(store: TokenStore, output: Path, clip_frames: int) -> dict[Split,
     if not long:
         longest = max(clip.length for clip in store.clips)
         raise DataError(
-            f"no clip of {store.path} has {clip_frames} frames (the longest has {longest}): use --clip-frames"
+            f"no clip of {store.path} has {clip_frames} frames (the longest has {longest}): "
+            f"use --clip-frames {longest} or fewer"
         )
     with atomic_folder(output) as folder:
         return {split: _write_npz(store, split, folder / f"{split}.npz", clip_frames) for split in long}

@@ -79,6 +79,15 @@ def learn_prior(tokenizer: LoadedTokenizer, clips: Iterable[Frames]) -> Prior:
     return prior
 
 
+def check_no_prior(tokenizer: LoadedTokenizer) -> None:
+    """Raises CheckpointError where a prior is beside the tokenizer's weights: another would make files useless."""
+    path = tokenizer.folder / PRIOR_FILE
+    if path.exists():
+        raise CheckpointError(
+            f"{path} is there already, and the .vqt files that were encoded with it need it: remove it to learn another"
+        )
+
+
 def save_prior(tokenizer: LoadedTokenizer, prior: Prior) -> Path:
     """Put a prior beside the tokenizer's weights; gives the file."""
     path = tokenizer.folder / PRIOR_FILE

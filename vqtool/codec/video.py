@@ -24,7 +24,7 @@ from vqtool.codec.bitstream import (
     VideoHeader,
 )
 from vqtool.codec.entropy import TokenCoder
-from vqtool.codec.prior import load_prior, prior_id
+from vqtool.codec.prior import NO_PRIOR, Prior, load_prior, prior_id
 from vqtool.codec.tiles import from_tiles, join_grids, split_grids, tile_counts, to_tiles
 from vqtool.codec.tokenizer import LoadedTokenizer
 from vqtool.core.atomic import atomic_file
@@ -97,7 +97,7 @@ class VideoCodec:
             header = self._header(shape, fps)
             with atomic_file(output) as stream:
                 writer = BitstreamWriter(stream, header)
-                coder = self._coder(shape)
+                coder = self._coder(shape, self.prior)
                 batches = _counted(_batches(chain([first], blocks), shape.batch_frames), guess, advance)
                 for tokens, context in self._chunks(batches, shape):
                     writer.write_chunk(len(tokens), coder.encode(tokens, context))
@@ -129,7 +129,7 @@ class VideoCodec:
             DataError: of another tokenizer, or not written by an encoder.
         """
         shape = self._shape_of(reader.header)
-        coder = self._coder(shape)
+        coder = self._coder(shape, self._prior_of(reader.header))
         for num_frames, payload in reader.chunks():
             yield coder.decode(payload, num_frames)
 
@@ -177,10 +177,10 @@ class VideoCodec:
         parts = split_grids(tokens, shape.down, shape.across, len(grid.alphabets))
         return torch.from_numpy(np.ascontiguousarray(parts)).to(self.tokenizer.device)
 
-    def _coder(self, shape: VideoShape) -> TokenCoder:
+    def _coder(self, shape: VideoShape, prior: Prior) -> TokenCoder:
         context = None if self.context is None else self.context.tiled(shape.down, shape.across)
         frames = self.frames.tiled(shape.down, shape.across)
-        return TokenCoder(frames, context, self.tokenizer.layout.segment_frames, self.prior)
+        return TokenCoder(frames, context, self.tokenizer.layout.segment_frames, prior)
 
     def _shape(self, height: int, width: int) -> VideoShape:
         """How frames of this size are cut.
@@ -226,6 +226,22 @@ class VideoCodec:
             codebook_size=self.tokenizer.codebook_size,
         )
 
+    def _prior_of(self, header: VideoHeader) -> Prior:
+        """What the coder of a file knew before.
+
+        Raises:
+            DataError: a prior that is not here.
+        """
+        if header.prior_id == NO_PRIOR:
+            return {}
+        if header.prior_id != prior_id(self.prior):
+            here = f"the prior {prior_id(self.prior).hex()}" if self.prior else "none"
+            raise DataError(
+                f"it was encoded with the prior {header.prior_id.hex()}, {self.tokenizer.folder} has {here}: give the "
+                "folder that encoded it with --checkpoint"
+            )
+        return self.prior
+
     def _shape_of(self, header: VideoHeader) -> VideoShape:
         """How the frames of a file are cut.
 
@@ -238,11 +254,7 @@ class VideoCodec:
                 f"it was encoded by the tokenizer {header.tokenizer_sha256.hex()[:12]}, the one in "
                 f"{self.tokenizer.folder} is {mine[:12]}: give the one that encoded it with --checkpoint"
             )
-        if header.prior_id != prior_id(self.prior):
-            raise DataError(
-                f"it was encoded with the prior {header.prior_id.hex()}, {self.tokenizer.folder} has "
-                f"{prior_id(self.prior).hex()} (zeros: none): give the folder that encoded it with --checkpoint"
-            )
+        self._prior_of(header)
         down, across = tile_counts(header.height, header.width, self.tokenizer.resolution)
         shape = VideoShape(header.width, header.height, down, across, header.batch_frames, header.chunk_frames)
         self._check_size(shape)
@@ -310,7 +322,8 @@ def _counted(batches: Iterator[Frames], num_frames: int, advance: Advance | None
     for batch in batches:
         yield batch
         done += len(batch)
-        if advance is not None:
+        # The last batch is told below, when it is known to be the last.
+        if advance is not None and done != num_frames:
             advance(done, max(num_frames, done + 1))
     if advance is not None:
         advance(done, done)

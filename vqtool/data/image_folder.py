@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -40,21 +41,36 @@ def numbered_images(files: Iterable[str]) -> list[str]:
 
 
 def read_image(path: Path) -> Frames:
+    """One image file as `decode_image` gives it.
+
+    Raises:
+        DataError: as `decode_image`, with the file's name; or it cannot be opened.
+    """
+    try:
+        with path.open("rb") as stream:
+            return decode_image(stream)
+    except DataError as error:
+        raise DataError(f"{path.name}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path.name}: {error}") from error
+
+
+def decode_image(stream: IO[bytes]) -> Frames:
     """One image as (H, W, 3), upright, grey and palette images in colours, transparent ones over black.
 
     Raises:
         DataError: not an image that can be decoded, or a huge one.
     """
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with Image.open(stream, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{path.name} claims {image.width} x {image.height} pixels")
+                raise DataError(f"it claims {image.width} x {image.height} pixels")
             return _to_rgb(ImageOps.exif_transpose(image))
     except DataError:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = "not an image that can be decoded" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise DataError(f"{path.name}: {reason}") from error
+        raise DataError(reason) from error
 
 
 def _to_rgb(image: Image.Image) -> Frames:

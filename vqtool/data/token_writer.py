@@ -198,6 +198,12 @@ def npy_header(dtype: np.dtype[Any], shape: Sequence[int]) -> bytes:
     return buffer.getvalue()
 
 
+def batches_done(path: Path) -> frozenset[int]:
+    """The batches of an unfinished store whose rows are on the disk."""
+    journal = _read_journals(path)
+    return journal[1] if journal else frozenset()
+
+
 def _read_journals(path: Path) -> tuple[Fingerprint, frozenset[int]] | None:
     """The fingerprint of the job and its batches done so far; None where there is no job to go on with."""
     lines = _lines(path / JOURNAL_FILE)

@@ -1,10 +1,10 @@
-"""Videos written as their frames come: MP4, GIF, animated WebP, or a folder of PNG files."""
+"""Videos written as their frames come: MP4, GIF, animated WebP, a folder of PNG files, or one of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -14,10 +14,10 @@ from PIL import Image
 from vqtool.core.atomic import atomic_file, atomic_folder
 from vqtool.data import Frames
 from vqtool.data.video import CRF, common_palette
+from vqtool.data.webp_writer import WebpWriter
 from vqtool.errors import DataError
 
-SUFFIXES = (".mp4", ".gif", ".webp")
-WEBP_QUALITY = 90
+SUFFIXES = (".mp4", ".gif", ".webp", ".png")
 MAX_GIF_FPS = 50
 
 WriteFrames = Callable[[Frames], None]
@@ -42,60 +42,77 @@ def open_video_writer(path: Path, fps: Fraction) -> Iterator[WriteFrames]:
     """Yield what takes the next frames, uint8 RGB (T, H, W, 3); the video appears whole or not at all.
 
     `.mp4` is H.264, visually lossless; `.gif` endless, with the palette of the first frames given; `.webp` lossy and
-    endless; no suffix a folder of `000000.png` and so on.
+    endless; no suffix a folder of `000000.png` and so on; `.png` the only frame.
 
     Raises:
-        DataError: another suffix.
+        DataError: another suffix, or a second frame for a `.png`.
         VqtoolError: no space left, or it cannot be written.
     """
     check_video_output(path)
     if not path.suffix:
-        with atomic_folder(path) as folder:
-            yield _png_writer(folder)
+        with open_picture_folder(path) as write:
+            yield write
         return
     suffix = path.suffix.lower()
+    if suffix == ".png":
+        with atomic_file(path) as stream:
+            yield _picture_writer(stream)
+        return
+    if suffix == ".webp":
+        with atomic_file(path) as stream:
+            animation = WebpWriter(stream, fps)
+            yield animation.write
+            animation.finish()
+        return
     with atomic_file(path) as stream, av.open(stream, "w", format=suffix[1:], options=_LOOPS[suffix]) as file:
-        writer = {".mp4": _mp4_writer, ".gif": _gif_writer, ".webp": _webp_writer}[suffix](file, fps)
+        writer = {".mp4": _mp4_writer, ".gif": _gif_writer}[suffix](file, fps)
         yield writer
         for track in file.streams.video:
             file.mux(track.encode(None))
 
 
-_LOOPS = {".mp4": {}, ".gif": {"loop": "0"}, ".webp": {"loop": "0"}}
+@contextmanager
+def open_picture_folder(path: Path) -> Iterator[WriteFrames]:
+    """Yield what takes the next frames, as `open_video_writer`, for a folder of a picture a frame, whatever its name.
+
+    Raises:
+        VqtoolError: it exists, no space left, or it cannot be written.
+    """
+    with atomic_folder(path) as folder:
+        count = 0
+
+        def write(frames: Frames) -> None:
+            nonlocal count
+            for frame in frames:
+                Image.fromarray(frame).save(folder / f"{count:06d}.png")
+                count += 1
+
+        yield write
 
 
-def _png_writer(folder: Path) -> WriteFrames:
-    count = 0
+_LOOPS = {".mp4": {}, ".gif": {"loop": "0"}}
 
+
+def _picture_writer(stream: BinaryIO) -> WriteFrames:
     def write(frames: Frames) -> None:
-        nonlocal count
-        for frame in frames:
-            Image.fromarray(frame).save(folder / f"{count:06d}.png")
-            count += 1
+        if len(frames) > 1 or stream.tell():
+            others = ", ".join(suffix for suffix in SUFFIXES if suffix != ".png")
+            raise DataError(f"a .png holds one picture, and there are more frames: give a folder or a {others} file")
+        Image.fromarray(frames[0]).save(stream, "PNG")
 
     return write
 
 
 def _mp4_writer(file: Any, fps: Fraction) -> WriteFrames:
-    return _track_writer(file, "libx264", fps, {"crf": str(CRF)}, None)
-
-
-def _webp_writer(file: Any, fps: Fraction) -> WriteFrames:
-    return _track_writer(file, "libwebp_anim", fps, {"quality": str(WEBP_QUALITY)}, "bgra")
-
-
-def _track_writer(
-    file: Any, codec: str, fps: Fraction, options: dict[str, str], pixel_format: str | None
-) -> WriteFrames:
-    """Frames through an encoder; without a format the colours are halved in resolution where sizes are even."""
-    track = file.add_stream(codec, rate=fps, options=options)
+    """Colours are halved in resolution where sizes are even, which every player knows."""
+    track = file.add_stream("libx264", rate=fps, options={"crf": str(CRF)})
     converter = VideoReformatter()
 
     def write(frames: Frames) -> None:
         if not track.codec_context.is_open:
             _, height, width, _ = frames.shape
             track.height, track.width = height, width
-            track.pix_fmt = pixel_format or ("yuv444p" if height % 2 or width % 2 else "yuv420p")
+            track.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             file.mux(track.encode(converter.reformat(picture, format=track.pix_fmt, threads=1)))

@@ -7,9 +7,11 @@ weights are), whole files of pictures, which have no common header to leave out.
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import av
@@ -73,17 +75,44 @@ def code_video(video: VideoFormat, crf: int, frames: Frames) -> Coded:
     encoder.options = {**video.options, "crf": str(crf)}
     converter = VideoReformatter()
     packets: list[Any] = []
-    for number, frame in enumerate(frames):
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture = converter.reformat(picture, format="yuv420p", threads=1)
-        picture.pts = number
-        packets += encoder.encode(picture)
-    packets += encoder.encode(None)
+    with ordinary_priority() as restore:
+        for number, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            picture = converter.reformat(picture, format="yuv420p", threads=1)
+            picture.pts = number
+            packets += encoder.encode(picture)
+            restore()
+        packets += encoder.encode(None)
     decoder = _context(video.decoder, "r")
     decoded = [picture for packet in (*packets, None) for picture in decoder.decode(packet)]
     decoded.sort(key=lambda picture: picture.pts)
     num_bytes = sum(video.payload(bytes(packet)) for packet in packets)
     return Coded(np.stack([picture.to_ndarray(format="rgb24") for picture in decoded]), 8 * num_bytes)
+
+
+@contextmanager
+def ordinary_priority() -> Iterator[Callable[[], None]]:
+    """Yield what puts all threads back to the scheduling of now; leaving does so too.
+
+    SVT-AV1, where root runs it, makes its caller and its own threads real-time ones of the highest priority when it
+    encodes the first frame, and leaves them so: everything else on those cores then waits, logins included.
+    """
+    if not hasattr(os, "sched_setscheduler"):  # Linux alone has it
+        yield lambda: None
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+
+    def restore() -> None:
+        for thread in (int(task.name) for task in Path("/proc/self/task").iterdir()):
+            # One that has ended meanwhile needs nothing.
+            with suppress(ProcessLookupError):
+                if os.sched_getscheduler(thread) != policy:
+                    os.sched_setscheduler(thread, policy, parameters)
+
+    try:
+        yield restore
+    finally:
+        restore()
 
 
 def code_pictures(form: str, quality: int, frames: Frames) -> Coded:

@@ -38,15 +38,20 @@ def strip(real: Frames, fake: Frames, scale: int) -> Frames:
 
 
 def stack_clips(clips: Sequence[Frames]) -> Frames:
-    """Moving pictures (T, H, W, 3) of one width below each other; the shorter ones hold their last frame."""
-    longest = max(len(clip) for clip in clips)
-    held = [clip[np.minimum(np.arange(longest), len(clip) - 1)] for clip in clips]
+    """Moving pictures (T, H, W, 3) below each other; the shorter hold their last frame, the narrower get a margin."""
+    longest, widest = max(len(clip) for clip in clips), max(clip.shape[2] for clip in clips)
+    held = [_widen(clip[np.minimum(np.arange(longest), len(clip) - 1)], widest) for clip in clips]
     return _join(held, axis=1)
 
 
 def enlarge(frames: Frames, scale: int) -> Frames:
     """Every pixel of (..., H, W, 3) as `scale` x `scale` pixels, so that what is seen is what was stored."""
     return frames.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def _widen(frames: Frames, width: int) -> Frames:
+    """(T, H, W, 3) with a margin to the right, up to `width` pixels."""
+    return np.pad(frames, ((0, 0), (0, 0), (0, width - frames.shape[2]), (0, 0)), constant_values=BACKGROUND)
 
 
 def _join(panels: Sequence[Frames], axis: int) -> Frames:

@@ -51,7 +51,8 @@ def measure_rates(
     """Every codec, by name and setting, on every window; then the free baselines."""
     baselines = baselines_for(windows.clip_frames)
     all_codecs = {**codecs, **{(name, ""): _free(reconstruct) for name, reconstruct in baselines.items()}}
-    built = {key: build_metrics(metrics, networks) for key in all_codecs}
+    first = build_metrics(metrics, networks)
+    built = {key: [metric.twin() for metric in first] for key in all_codecs}
     num_bits: dict[tuple[str, str], float] = dict.fromkeys(all_codecs, 0.0)
     for index in range(len(windows)):
         real = np.ascontiguousarray(windows.gather(np.array([index]))[0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from vqtool.core.frames import to_model, to_uint8
 from vqtool.core.metrics import psnr
 from vqtool.core.tokenizers import Tokenizer
 from vqtool.data import Frames
-from vqtool.data.video import read_video
+from vqtool.data.inputs import VideoInput, read_input
 from vqtool.data.windows import Windows
 from vqtool.evaluation.evaluate import model_reconstructor, window_name
 
@@ -23,12 +23,13 @@ STORE_FPS = 6.0
 
 @dataclass(frozen=True)
 class Pair:
-    """A clip and its reconstruction, uint8 RGB (T, H, W, 3)."""
+    """A clip and its reconstruction, uint8 RGB (T, H, W, 3); bits are those of its tokens at a fixed length each."""
 
     name: str
     real: Frames
     fake: Frames
     fps: float
+    bits_per_frame: float
 
     @property
     def psnr_db(self) -> float:
@@ -47,29 +48,35 @@ def reconstruct_windows(
 ) -> Iterator[Pair]:
     """Each window of a store with its reconstruction, or those numbered `chosen`."""
     for index in range(len(windows)) if chosen is None else chosen:
-        real = windows.gather(np.array([index]))[0]
-        yield Pair(window_name(windows, index), real, reconstruct_frames(model, real, precision), STORE_FPS)
+        yield _pair(model, window_name(windows, index), windows.gather(np.array([index]))[0], STORE_FPS, precision)
 
 
-def reconstruct_video(model: Tokenizer, path: Path, precision: torch.dtype, max_frames: int | None) -> Pair:
-    """A video file, resized to the model's frames, with its reconstruction.
+def reconstruct_input(
+    model: Tokenizer, source: VideoInput, precision: torch.dtype, max_frames: int | None, stdin: BinaryIO | None = None
+) -> Pair:
+    """A video or picture, resized to the model's frames, with its reconstruction.
 
     Raises:
-        DataError: not a video, or damaged.
+        DataError: as `read_input`.
     """
-    real, fps = read_video(path, model.resolution, max_frames)
-    return Pair(path.stem, real, reconstruct_frames(model, real, precision), fps)
+    real, fps = read_input(source, model.resolution, max_frames, stdin)
+    return _pair(model, source.name, real, fps, precision)
+
+
+def _pair(model: Tokenizer, name: str, real: Frames, fps: float, precision: torch.dtype) -> Pair:
+    fake = reconstruct_frames(model, real, precision)
+    return Pair(name, real, fake, fps, model.bits(len(real)) / len(real))
 
 
 @torch.inference_mode()
-def reconstruct_frames(
-    model: Tokenizer, frames: Frames, precision: torch.dtype, clip_frames: int = FRAMES_AT_ONCE
-) -> Frames:
-    """uint8 RGB (T, H, W, 3) -> its reconstruction; `clip_frames` at a time, so that any length fits in memory."""
+def reconstruct_frames(model: Tokenizer, frames: Frames, precision: torch.dtype) -> Frames:
+    """uint8 RGB (T, H, W, 3) -> its reconstruction; whole segments at a time, so that any length fits in memory."""
     device = next(model.parameters()).device
     reconstruct = model_reconstructor(model, precision)
+    segment = model.segment_frames or 1
+    step = max(FRAMES_AT_ONCE // segment, 1) * segment
     parts = [
-        to_uint8(reconstruct(to_model(frames[None, start : start + clip_frames], device)).frames_BTCHW)[0]
-        for start in range(0, len(frames), clip_frames)
+        to_uint8(reconstruct(to_model(frames[None, start : start + step], device)).frames_BTCHW)[0]
+        for start in range(0, len(frames), step)
     ]
     return np.concatenate(parts)

@@ -1,6 +1,5 @@
 """The scores of checkpoints on a split, with the free baselines beside them: what `vqtool eval` prints and writes."""
 
-import copy
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from vqtool.core.checkpoint import load_model
 from vqtool.core.config import Config, EvalConfig, MetricName
 from vqtool.core.device import choose_precision
 from vqtool.core.distributed import Processes
-from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, Metric, build_metrics
+from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, build_metrics
 from vqtool.core.metrics.codebook import code_lengths
 from vqtool.core.tokenizers import Tokenizer
 from vqtool.data.store import Clip, FrameStore, Split
@@ -166,13 +165,13 @@ def evaluate_checkpoints(
         Contender(
             name,
             model_reconstructor(tokenizer.model, tokenizer.precision),
-            _own(built),
+            [metric.twin() for metric in built],
             tokenizer.model.codebook_size,
         )
         for name, tokenizer in tokenizers.items()
     ]
     baselines = baselines_for(windows.clip_frames).items()
-    contenders += [Contender(name, baseline, _own(built)) for name, baseline in baselines]
+    contenders += [Contender(name, baseline, [metric.twin() for metric in built]) for name, baseline in baselines]
     results = evaluate_all(contenders, windows, device, config.batch_size, advance, processes, keep_details=True)
     rows = {contender.name: result for contender, result in zip(contenders, results, strict=True)}
     return Report(store.path, split, windows, tokenizers, rows)
@@ -228,11 +227,6 @@ def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.dev
     model, _ = load_model(checkpoint, device)
     check_resolution(model, store, str(checkpoint))
     return Candidate(checkpoint, model, choose_precision(config.train.precision, device), config.eval.clip_frames)
-
-
-def _own(metrics: Sequence[Metric]) -> list[Metric]:
-    """The metrics once more, to count clips on their own; shallow, so that they share networks and real features."""
-    return [copy.copy(metric) for metric in metrics]
 
 
 def _wanted_metrics(config: EvalConfig, size: int, num_clips: int) -> list[MetricName]:

@@ -37,6 +37,19 @@ def test_build_keeps_the_order_and_refuses_an_absent_network() -> None:
             build_metrics([name])
 
 
+def test_a_twin_counts_its_own_clips_as_a_metric_built_anew(metric: Metric, networks: Networks, clips: Clips) -> None:
+    real, fake = clips(num_frames=metric.min_frames)
+    (alone,) = build_metrics([metric.name], networks)
+    alone.update(real, real.flip(0))
+    metric.update(real, fake)
+    before, twin = metric.compute(), metric.twin()
+    with pytest.raises(ValueError, match="no clips"):
+        twin.compute()
+    twin.update(real, real.flip(0))
+    assert twin.compute() == pytest.approx(alone.compute(), rel=1e-6)
+    assert metric.compute() == before
+
+
 @pytest.mark.parametrize("split", [[1, 1, 1, 1, 1], [2, 2, 1], [4, 1]])
 def test_any_split_into_batches_gives_the_same_score(metric: Metric, clips: Clips, split: list[int]) -> None:
     real, fake = clips(num_frames=metric.min_frames)

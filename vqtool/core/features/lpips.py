@@ -75,26 +75,30 @@ class LPIPS(nn.Module):
         height, width = real_NCHW.shape[-2:]
         if min(height, width) < MIN_SIZE:
             raise ConfigError(f"LPIPS needs frames of at least {MIN_SIZE} x {MIN_SIZE} pixels (got {height} x {width})")
-        real_features, fake_features = self._features(real_NCHW.detach(), fake_NCHW)
-        with torch.autocast(real_NCHW.device.type, enabled=False):
+        return self.distances(*self._both_features(real_NCHW.detach(), fake_NCHW))
+
+    def features(self, frames_NCHW: Tensor) -> list[Tensor]:
+        """What `distances` compares, of images in [-1, 1] of at least 16 x 16 pixels: a map (N, C, h, w) a block."""
+        frames = (frames_NCHW.float() - self.shift) / self.scale
+        features: list[Tensor] = self.vgg(frames.contiguous(memory_format=torch.channels_last))
+        return features
+
+    def distances(self, real_features: Sequence[Tensor], fake_features: Sequence[Tensor]) -> Tensor:
+        """The distance of each pair of images, (N,) fp32, from their `features`."""
+        with torch.autocast(real_features[0].device.type, enabled=False):
             distances: list[Tensor] = [
                 _UnitDistance.apply(real, fake, head).mean(dim=(1, 2))  # type: ignore[no-untyped-call]
                 for real, fake, head in zip(real_features, fake_features, self.heads, strict=True)
             ]
         return torch.stack(distances).sum(dim=0)
 
-    def _features(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def _both_features(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         if torch.is_grad_enabled() and fake_NCHW.requires_grad:
             with torch.no_grad():
-                real_features = self._vgg_features(real_NCHW)
-            return real_features, self._vgg_features(fake_NCHW)
-        both = [features.chunk(2) for features in self._vgg_features(torch.cat([real_NCHW, fake_NCHW]))]
+                real_features = self.features(real_NCHW)
+            return real_features, self.features(fake_NCHW)
+        both = [features.chunk(2) for features in self.features(torch.cat([real_NCHW, fake_NCHW]))]
         return [real for real, _ in both], [fake for _, fake in both]
-
-    def _vgg_features(self, frames_NCHW: Tensor) -> list[Tensor]:
-        frames = (frames_NCHW.float() - self.shift) / self.scale
-        features: list[Tensor] = self.vgg(frames.contiguous(memory_format=torch.channels_last))
-        return features
 
 
 class _UnitDistance(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """What every metric has in common: its name, unit and direction, and clips that stream in over any batches."""
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,16 @@ class Metric(ABC):
             ValueError: that network is not there.
         """
         return cls()
+
+    def twin(self) -> Self:
+        """The same metric of no clips yet, for other reconstructions of the same real clips.
+
+        What the two know of real clips (their features, where a network makes them) is computed once. Its scores are
+        those of a metric that is built anew, up to the last bits of a network's sums.
+        """
+        other = copy.copy(self)
+        other.reset()
+        return other
 
     def update(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor | None:
         """Count these clips; gives the score of each, (B,) fp32, or None where only a set of clips has one.
