@@ -12,15 +12,16 @@ def main() -> None:
     Exit codes: 0 done, 1 a user's mistake (one message on stderr), 2 a usage error, 130 interrupted.
     """
     from vqtool.cli.app import app
+    from vqtool.cli.console import log_warnings, show_traceback, speak_any_encoding, stderr_line
     from vqtool.errors import VqtoolError
 
+    speak_any_encoding()
+    log_warnings()
     try:
         app()
     except VqtoolError as error:
         if "--debug" in sys.argv:
             raise
-        from vqtool.cli.console import stderr_line
-
         stderr_line(f"error: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
@@ -29,3 +30,6 @@ def main() -> None:
         # The reader of our output has gone (`vqtool runs | head`): nothing is left to say, nor to flush at exit.
         sys.stderr.close()
         sys.exit(0)
+    finally:
+        # Here, since typer puts its own in the place of whatever it finds.
+        sys.excepthook = show_traceback

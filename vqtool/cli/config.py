@@ -14,17 +14,19 @@ Name = Annotated[str | None, typer.Argument(metavar="[NAME_OR_PATH]", help="Conf
 def show(name: Name = None, set_: options.Set = None, debug: options.Debug = False) -> None:
     """Print the resolved config: file, overrides and defaults."""
     from vqtool.core.config_file import dump_config, load_config
+    from vqtool.core.text import escaped
 
-    typer.echo(dump_config(load_config(name, set_ or [])), nl=False)
+    typer.echo(escaped(dump_config(load_config(name, set_ or []))), nl=False)
 
 
 @app.command(epilog="Example: vqtool config check my.toml")
 def check(name: Annotated[str, typer.Argument(metavar="NAME_OR_PATH")], debug: options.Debug = False) -> None:
     """Check a config and report every mistake in it at once."""
+    from vqtool.cli.console import printable
     from vqtool.core.config_file import find_config, load_config
 
     load_config(name)
-    typer.echo(f"{find_config(name)}: no mistakes")
+    typer.echo(printable(f"{find_config(name)}: no mistakes"))
 
 
 @app.command(epilog="Example: vqtool config schema > vqtool.schema.json")

@@ -6,7 +6,7 @@ A folder without `state.pt` is a published tokenizer: nothing in it is a pickle.
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,8 @@ def _save_state(path: Path, state: Mapping[str, Any]) -> None:
         raise
 
 
-def verify_checkpoint(folder: Path) -> None:
-    """Compare the files of a checkpoint folder with the sha256 that were written beside them.
+def verify_checkpoint(folder: Path, names: Collection[str] | None = None) -> None:
+    """Compare the files of a checkpoint folder, or those called `names`, with the sha256 written beside them.
 
     A checkpoint without `checksums.json`, as others may publish it, passes.
 
@@ -77,11 +77,15 @@ def verify_checkpoint(folder: Path) -> None:
         return
     try:
         checksums = dict(json.loads(path.read_bytes()))
-        altered = [name for name, sha256 in checksums.items() if _sha256(folder / Path(name).name) != sha256]
+        wanted = {name: sha256 for name, sha256 in checksums.items() if names is None or name in names}
+        altered = [name for name, sha256 in wanted.items() if _sha256(folder / Path(name).name) != sha256]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {error}") from error
+        raise CheckpointError(f"checkpoint {folder} is damaged: {error}; use an earlier checkpoint") from error
     if altered:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {', '.join(altered)} changed since it was written")
+        raise CheckpointError(
+            f"checkpoint {folder} is damaged: {', '.join(altered)} changed since it was written; use an earlier "
+            f"checkpoint or a copy (or remove {CHECKSUMS_FILE} there, if the change is your own)"
+        )
 
 
 def _sha256(path: Path) -> str:
@@ -110,9 +114,10 @@ def load_model(folder: Path, device: torch.device) -> tuple[Tokenizer, Config]:
     """The model of a checkpoint folder, in evaluation mode on `device`, and its config.
 
     Raises:
-        CheckpointError: not a checkpoint, damaged, or its weights do not fit its config.
+        CheckpointError: not a checkpoint, altered since it was written, or its weights do not fit its config.
     """
     config = load_config_of(folder)
+    verify_checkpoint(folder, (CONFIG_FILE, MODEL_FILE))
     model = build_tokenizer(config.model)
     try:
         model.load_state_dict(safetensors.torch.load_file(folder / MODEL_FILE))

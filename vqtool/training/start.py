@@ -180,7 +180,12 @@ def _git_revision() -> str | None:
     """The revision of the folder the command was started in, where it is a git repository."""
     try:
         result = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=5, check=True
+            # A repository's own settings may name a program to run for every look at its files.
+            ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
