@@ -33,7 +33,7 @@ def stderr_line(text: str) -> None:
 
 
 def speak_any_encoding() -> None:
-    """What the terminal's encoding lacks is spelled `\\uXXXX`: in the C locale a dash must not end a command."""
+    """What the encoding of the terminal lacks is written as a number: in the C locale a dash must not end a command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -19,7 +19,7 @@ def clean(text: object, max_characters: int = MAX_CHARACTERS) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` with each character that could drive a terminal as `\\uXXXX`; lines and tabs stay.
+    """`text` with each character that could drive a terminal as its number in hexadecimal digits; lines and tabs stay.
 
     Of TOML and JSON, where such characters stand in strings only, this is another spelling of the same content.
     """
