@@ -13,9 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUIDE = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
-RECIPES = {
-    title: text for title, text in re.findall(r"^### (A .+?)\n(.*?)(?=^###? )", GUIDE, flags=re.MULTILINE | re.DOTALL)
-}
+RECIPES = dict(re.findall(r"^### (A .+?)\n(.*?)(?=^###? )", GUIDE, flags=re.MULTILINE | re.DOTALL))
 STEP = re.compile(r"^```(python|diff) (\S+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
