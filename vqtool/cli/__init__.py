@@ -13,6 +13,7 @@ def main() -> None:
     """
     from vqtool.cli.app import app
     from vqtool.cli.console import log_warnings, show_traceback, speak_any_encoding, stderr_line
+    from vqtool.core.atomic import refusal
     from vqtool.errors import VqtoolError
 
     speak_any_encoding()
@@ -30,6 +31,12 @@ def main() -> None:
         # The reader of our output has gone (`vqtool runs | head`): nothing is left to say, nor to flush at exit.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        message = refusal(error)
+        if message is None or "--debug" in sys.argv:
+            raise
+        stderr_line(f"error: {message}")
+        sys.exit(1)
     finally:
         # Here, since typer puts its own in the place of whatever it finds.
         sys.excepthook = show_traceback

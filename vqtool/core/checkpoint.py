@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from vqtool.core.atomic import atomic_folder, explained_os_errors
+from vqtool.core.atomic import atomic_folder, explained_os_errors, explained_refusals
 from vqtool.core.config import Config
 from vqtool.core.config_file import dump_config, load_config
 from vqtool.core.device import place
@@ -76,7 +76,8 @@ def verify_checkpoint(folder: Path, names: Collection[str] | None = None) -> Non
     if not path.is_file():
         return
     try:
-        checksums = dict(json.loads(path.read_bytes()))
+        with explained_refusals(CheckpointError):
+            checksums = dict(json.loads(path.read_bytes()))
         wanted = {name: sha256 for name, sha256 in checksums.items() if names is None or name in names}
         altered = [name for name, sha256 in wanted.items() if _sha256(folder / Path(name).name) != sha256]
     except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -89,7 +90,7 @@ def verify_checkpoint(folder: Path, names: Collection[str] | None = None) -> Non
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+    with explained_refusals(CheckpointError), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
