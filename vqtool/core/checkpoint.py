@@ -125,7 +125,13 @@ def load_model(folder: Path, device: torch.device) -> tuple[Tokenizer, Config]:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{folder / MODEL_FILE} is damaged ({error}); use an earlier checkpoint") from error
     except RuntimeError as error:
-        raise CheckpointError(f"the weights in {folder} do not fit its config: {error}") from error
+        # torch names every tensor; the first few tell which setting it is.
+        _, *problems = str(error).splitlines()
+        shown = "; ".join(problem.strip() for problem in problems[:3]) or str(error)
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(
+            f"the weights in {folder} do not fit its config: {shown}{more}; use weights and config that belong together"
+        ) from error
     return place(model, device).eval(), config
 
 
@@ -137,11 +143,14 @@ def load_state(folder: Path) -> dict[str, Any]:
     """
     path = folder / STATE_FILE
     if not path.is_file():
-        raise CheckpointError(f"{folder} has no {STATE_FILE}: training cannot go on from a published tokenizer")
+        raise CheckpointError(
+            f"{folder} has no {STATE_FILE}: training cannot go on from a published tokenizer; "
+            "resume the run it came from"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); use an earlier checkpoint") from error
     if not isinstance(state, dict):
-        raise CheckpointError(f"{path} is damaged: it holds a {type(state).__name__}")
+        raise CheckpointError(f"{path} is damaged: it holds a {type(state).__name__}; use an earlier checkpoint")
     return state

@@ -100,7 +100,9 @@ class RunFolder:
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"cannot read {self.status_file}: {error}; if the run was copied, copy it again") from error
         if not isinstance(status, dict):
-            raise RunError(f"{self.status_file} is damaged: expected a JSON object")
+            raise RunError(
+                f"{self.status_file} is damaged: expected a JSON object; if the run was copied, copy it again"
+            )
         return status
 
     def update_status(self, **changes: Any) -> None:

@@ -158,7 +158,10 @@ def _video_features(config: LossConfig, networks: Networks, processes: Processes
 def _check_same_model(run: RunFolder, config: Config) -> None:
     checkpoints = list_checkpoints(run)
     if checkpoints and load_config_of(checkpoints[-1][1]).model != config.model:
-        raise ConfigError(f"run {run.path} has a checkpoint of another model: [model] cannot change on --resume")
+        raise ConfigError(
+            f"run {run.path} has a checkpoint of another model: [model] cannot change on --resume; "
+            "leave its settings as they were, or start another --run"
+        )
 
 
 def _facts(config: Config, trainer: Trainer, config_name: str, command: str) -> dict[str, Any]:
