@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # Tests that need little time and, together, nearly all dependencies.
-QUICK := tests/runs tests/data tests/dash/test_app.py tests/cli/test_commands.py tests/codec/test_bitstream.py \
-	tests/core/test_config.py tests/core/test_checkpoint.py tests/core/test_frames.py tests/core/test_atomic.py
+QUICK := tests/runs tests/dash/test_app.py tests/codec/test_bitstream.py tests/cli/test_commands.py \
+	$(addprefix tests/core/test_,config.py checkpoint.py frames.py atomic.py) \
+	$(addprefix tests/data/test_,store.py video.py lerobot_source.py robonet_fuzz.py)
 
 .PHONY: demo test check lowest bench venv clean
 
