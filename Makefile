@@ -3,7 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench venv clean
+# Tests that need little time and, together, nearly all dependencies.
+QUICK := tests/runs tests/dash/test_app.py tests/codec/test_bitstream.py tests/cli/test_commands.py \
+	$(addprefix tests/core/test_,config.py checkpoint.py frames.py atomic.py) \
+	$(addprefix tests/data/test_,store.py video.py lerobot_source.py robonet_fuzz.py)
+
+.PHONY: demo test check lowest bench venv clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,8 +32,17 @@ check: venv
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -n 2
 
+# The lowest versions that pyproject.toml allows, but for torch: see DECISIONS.md.
+lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	{ $(PYTHON) .ci/lowest.py; grep '^torch==' constraints.txt; } > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(VENV)-lowest/constraints.txt --editable '.[cluster,lerobot,tensorboard]' \
+		opencv-python-headless pytest pytest-asyncio
+	$(VENV)-lowest/bin/python -m pytest $(QUICK)
+
 bench: venv
 	missed=0; for script in benchmarks/*.py; do $(BIN)/python $$script || missed=1; done; exit $$missed
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build
+	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .pytest_cache dist build

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vqtool.core.atomic import atomic_folder, explained_os_errors, write_atomic
-from vqtool.errors import VqtoolError
+from vqtool.core.atomic import atomic_folder, explained_os_errors, explained_refusals, refusal, write_atomic
+from vqtool.errors import DataError, VqtoolError
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -54,3 +54,15 @@ def test_refusals_say_what_to_do(number: int) -> None:
 def test_errors_that_are_not_about_writing_pass_through() -> None:
     with pytest.raises(ConnectionResetError), explained_os_errors(Path("x")):
         raise ConnectionResetError(errno.ECONNRESET, "")
+
+
+def test_a_refusal_to_read_is_not_damage(tmp_path: Path) -> None:
+    """Permissions would not stop a test that runs as root; a link to itself and a long name stop everybody."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, reason in ((loop, "leads to itself"), (tmp_path / ("x" * 300), "too long")):
+        with pytest.raises(DataError, match=rf"cannot use .*: .*{reason}"), explained_refusals(DataError):
+            path.read_bytes()
+    assert "permission denied" in str(refusal(PermissionError(errno.EACCES, "", "file")))
+    with pytest.raises(FileNotFoundError), explained_refusals():
+        (tmp_path / "absent").read_bytes()

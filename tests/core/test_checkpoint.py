@@ -87,7 +87,8 @@ def test_a_published_tokenizer_has_no_training_state(tmp_path: Path, config: Con
         ("model.safetensors", lambda data: data[: len(data) // 2], "damaged"),
         ("model.safetensors", lambda data: b"", "damaged"),
         ("config.toml", lambda data: data[:-3], "config of checkpoint"),
-        ("config.toml", lambda data: data.replace(b"channels = 8", b"channels = 16"), "do not fit"),
+        ("config.toml", lambda data: data.replace(b"channels = 8", b"channels = 16"), "config.toml changed"),
+        ("model.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "model.safetensors changed"),
         ("state.pt", lambda data: data[: len(data) // 2], "damaged"),
         ("state.pt", lambda data: b"", "damaged"),
     ],
@@ -97,6 +98,19 @@ def test_damage_is_reported_as_damage(checkpoint: Path, file: str, damage: objec
     path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
     with pytest.raises(CheckpointError, match=expected):
         load_state(checkpoint) if file == "state.pt" else load_model(checkpoint, CPU)
+
+
+def test_weights_of_another_size_do_not_fit(checkpoint: Path) -> None:
+    config = checkpoint / "config.toml"
+    config.write_text(config.read_text().replace("channels = 8", "channels = 16"))
+    (checkpoint / "checksums.json").unlink()
+    with pytest.raises(CheckpointError, match="do not fit"):
+        load_model(checkpoint, CPU)
+
+
+def test_a_damaged_training_state_does_not_keep_the_model_from_use(checkpoint: Path) -> None:
+    (checkpoint / "state.pt").write_bytes(b"")
+    load_model(checkpoint, CPU)
 
 
 def test_a_folder_that_is_no_checkpoint_says_what_is_missing(tmp_path: Path) -> None:

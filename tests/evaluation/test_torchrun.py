@@ -13,7 +13,7 @@ import torch
 from typer.testing import CliRunner
 
 from vqtool.cli.app import app
-from vqtool.core.checkpoint import MODEL_FILE
+from vqtool.core.checkpoint import CHECKSUMS_FILE, MODEL_FILE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = {"seconds", "frames_per_second", "model_frames_per_second"}
@@ -51,6 +51,7 @@ def test_a_mistake_in_one_process_is_told_once_and_ends_all(publish: Callable[..
     weights = safetensors.torch.load_file(folder / MODEL_FILE)
     weights[next(name for name in weights if name.startswith("decoder.") and name.endswith("bias"))][:] = float("nan")
     safetensors.torch.save_file(weights, folder / MODEL_FILE)
+    (folder / CHECKSUMS_FILE).unlink()
     command = [sys.executable, "-m", "vqtool", "eval", "--checkpoint", str(folder), "--split", "train"]
     processes = []
     with socket.create_server(("localhost", 0)) as server:

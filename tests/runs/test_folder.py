@@ -114,3 +114,5 @@ def test_elsewhere_the_heartbeat_decides() -> None:
     assert is_alive(status, 1000 + STALE_SECONDS - 1)
     assert not is_alive(status, 1000 + STALE_SECONDS + 1)
     assert not is_alive({**status, "heartbeat": "soon"}, 1000)
+    assert is_alive(status, 1000 - 600), "clocks of two machines differ"
+    assert not is_alive(status, 1000 - 86400), "one of the clocks was wrong"

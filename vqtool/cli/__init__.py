@@ -12,15 +12,17 @@ def main() -> None:
 
     Exit codes: 0 done, 1 a user's mistake (one message on stderr), 2 a usage error, 130 interrupted.
     """
+    from vqtool.cli.console import log_warnings, show_traceback, speak_any_encoding, stderr_line
+    from vqtool.core.atomic import refusal
     from vqtool.errors import VqtoolError
 
+    speak_any_encoding()
+    log_warnings()
     try:
         _run()
     except VqtoolError as error:
         if "--debug" in sys.argv:
             raise
-        from vqtool.cli.console import stderr_line
-
         stderr_line(f"error: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
@@ -29,6 +31,15 @@ def main() -> None:
         # The reader of our output has gone (`vqtool runs | head`): nothing is left to say, nor to flush at exit.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        message = refusal(error)
+        if message is None or "--debug" in sys.argv:
+            raise
+        stderr_line(f"error: {message}")
+        sys.exit(1)
+    finally:
+        # Here, since typer puts its own in the place of whatever it finds.
+        sys.excepthook = show_traceback
 
 
 def _run() -> None:

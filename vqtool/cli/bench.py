@@ -57,7 +57,7 @@ def rd(
     """
     import json
 
-    from vqtool.cli.console import log_warnings, printable
+    from vqtool.cli.console import printable
     from vqtool.codec.tokenizer import load
     from vqtool.data.store import FrameStore
     from vqtool.data.windows import evaluation_windows
@@ -65,7 +65,6 @@ def rd(
     from vqtool.evaluation.rate_distortion import rates_record, verdict
     from vqtool.evaluation.report import check_resolution
 
-    log_warnings()
     tokenizer = load(checkpoint, device)
     store = FrameStore.open(data or Path(tokenizer.config.data.store))
     check_resolution(tokenizer.model, store)

@@ -19,8 +19,9 @@ Name = Annotated[
 def show(name: Name = None, set_: options.Set = None, debug: options.Debug = False) -> None:
     """Print the resolved config: file, overrides and defaults."""
     from vqtool.core.config_file import dump_config, load_config
+    from vqtool.core.text import escaped
 
-    typer.echo(dump_config(load_config(name, set_ or [])), nl=False)
+    typer.echo(escaped(dump_config(load_config(name, set_ or []))), nl=False)
 
 
 @app.command(epilog="Examples:\n\nvqtool config check my.toml\n\nvqtool config check configs/mine")
@@ -31,10 +32,11 @@ def check(
     debug: options.Debug = False,
 ) -> None:
     """Check a config and report every mistake in it at once."""
+    from vqtool.cli.console import printable
     from vqtool.core.config_file import find_config, load_config
 
     load_config(name)
-    typer.echo(f"{find_config(name)}: no mistakes")
+    typer.echo(printable(f"{find_config(name)}: no mistakes"))
 
 
 @app.command(epilog="Examples:\n\nvqtool config schema > vqtool.schema.json\n\nvqtool config schema | less")

@@ -1,15 +1,19 @@
 """Text on the terminal: results to stdout, everything else to stderr; long work as a bar or as plain lines."""
 
+import io
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vqtool.core.text import clean
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
     from rich.table import Table
 
 Advance = Callable[[int, int], None]
@@ -30,13 +34,32 @@ def stderr_line(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
+def speak_any_encoding() -> None:
+    """What the encoding of the terminal lacks is written as a number: in the C locale a dash must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback on stderr: it quotes messages, and messages quote file names."""
+    import traceback
+
+    stderr_line("".join(traceback.format_exception(kind, error, trace)).rstrip())
+
+
+class _Notes(logging.Handler):
+    """A warning of the library as a line on whatever stderr is at that moment: a progress bar may stand before it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stderr_line(f"note: {record.getMessage()}")
+
+
 def log_warnings() -> None:
     """Show what the library warns of on stderr, a line each."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("note: %(message)s"))
-    handler.setLevel(logging.WARNING)
     logger = logging.getLogger("vqtool")
-    logger.handlers = [old for old in logger.handlers if not isinstance(old, logging.StreamHandler)] + [handler]
+    if not any(isinstance(handler, _Notes) for handler in logger.handlers):
+        logger.addHandler(_Notes(logging.WARNING))
 
 
 def print_table(table: "Table") -> None:
@@ -44,7 +67,18 @@ def print_table(table: "Table") -> None:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False, markup=False).print(table)
+    Console(width=width, highlight=False, markup=False).print(_Harmless(table))
+
+
+class _Harmless:
+    """A table whose cells, from whatever file they come, cannot drive the terminal: rich prints them as they are."""
+
+    def __init__(self, table: "Table") -> None:
+        self.table = table
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Segment]":
+        for segment in console.render(self.table, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 @contextmanager

@@ -57,13 +57,15 @@ def _print_state(run: "RunFolder", as_json: bool) -> None:
     import json
     import time
 
+    from vqtool.cli.console import printable
     from vqtool.dash.state import read_run
     from vqtool.dash.summary import summarise, summary_lines
 
     run.read_status()
     now = time.time()
     summary = summarise(read_run(run, now), now)
-    typer.echo(json.dumps(summary.json_object(), indent=2) if as_json else "\n".join(summary_lines(summary)))
+    text = json.dumps(summary.json_object(), indent=2) if as_json else "\n".join(summary_lines(summary))
+    typer.echo(printable(text))
     if summary.alarms:
         raise typer.Exit(ALARM_EXIT_CODE)
 

@@ -119,13 +119,16 @@ def _reconstruct(run: RunFolder, picture: Path, device: str) -> None:
 
 
 def _say_what_next(run: RunFolder, picture: Path) -> None:
+    from shlex import quote
+
     from vqtool.cli.console import printable
 
+    path = quote(str(run.path))
     typer.echo(
         printable(
             f"\nLook at   {picture} (input | reconstruction | error)\n"
-            f"Watch     vqtool dash {run.path}\n"
-            f"Train on  vqtool train --run {run.path} --resume --set train.max_seconds=600\n"
+            f"Watch     vqtool dash {path}\n"
+            f"Train on  vqtool train --run {path} --resume --set train.max_seconds=600\n"
             f"Your own  vqtool preprocess --input YOUR_HDF5 --output data/mine, then vqtool train --config tiny.toml\n"
         ),
         nl=False,

@@ -113,7 +113,7 @@ def _evaluate(
     processes: "Processes",
     metrics: "Sequence[MetricName]",
 ) -> "Report":
-    from vqtool.cli.console import log_warnings, progress
+    from vqtool.cli.console import progress
     from vqtool.core.checkpoint import load_config_of
     from vqtool.core.config_file import override_config
     from vqtool.core.device import choose_device
@@ -122,10 +122,8 @@ def _evaluate(
     from vqtool.evaluation.write_report import check_folder, write_report
     from vqtool.runs.checkpoints import find_checkpoint
 
-    if processes.is_main:
-        log_warnings()
-    else:
-        logging.getLogger("vqtool").addHandler(logging.NullHandler())
+    if not processes.is_main:
+        logging.getLogger("vqtool").setLevel(logging.ERROR)
     paths = [find_checkpoint(name) for name in names]
     checkpoints = [(path, override_config(load_config_of(path), overrides)) for path in paths]
     store = FrameStore.open(data or common_store(checkpoints))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def print_report(report: "Report") -> None:
     """Scores with intervals, differences where checkpoints are compared, and what the tokens cost."""
-    typer.echo(f"{report.split}: {len(report.windows)} clips, {report.first.num_frames} frames\n")
+    typer.echo(printable(f"{report.split}: {len(report.windows)} clips, {report.first.num_frames} frames\n"))
     print_table(_scores(report))
-    typer.echo(wording.interval_note(report))
+    typer.echo(printable(wording.interval_note(report)))
     if report.differences:
         typer.echo("\nDifferences, paired by clip\n")
         print_table(_differences(report))
@@ -28,8 +28,8 @@ def print_report(report: "Report") -> None:
         head = f"{name}: " if several else ""
         typer.echo(printable(f"{head}checkpoint {tokenizer.checkpoint}"))
         for line in wording.cost_lines(report, name):
-            typer.echo(f"{' ' * len(head)}{line}")
-    typer.echo(wording.speed_line(report))
+            typer.echo(printable(f"{' ' * len(head)}{line}"))
+    typer.echo(printable(wording.speed_line(report)))
 
 
 def _scores(report: "Report") -> Table:

@@ -61,6 +61,7 @@ def fetch_weights(
     debug: options.Debug = False,
 ) -> None:
     """Get the published network weights that LPIPS, the perceptual loss and FVD need."""
+    from vqtool.cli.console import printable
     from vqtool.weights import weights_folder
     from vqtool.weights.registry import REGISTRY, find_entry
 
@@ -77,7 +78,7 @@ def fetch_weights(
     if not (list_ or verify):
         if origin and not names:
             entries = _known_in(entries, origin)
-        _for_each(entries, lambda entry: typer.echo(_fetch(entry, target, origin)))
+        _for_each(entries, lambda entry: typer.echo(printable(str(_fetch(entry, target, origin)))))
         _tell_where(target)
 
 
@@ -107,7 +108,7 @@ def _known_in(entries: list[WeightsEntry], origin: str) -> list[WeightsEntry]:
 
 
 def _fetch(entry: WeightsEntry, folder: Path, origin: str | None) -> Path:
-    from vqtool.cli.console import log_warnings, progress, stderr_line
+    from vqtool.cli.console import progress, stderr_line
     from vqtool.weights import weights_state
     from vqtool.weights.fetch import fetch_entry
 
@@ -115,7 +116,6 @@ def _fetch(entry: WeightsEntry, folder: Path, origin: str | None) -> Path:
         stderr_line(f"{entry.name}: already there, verified")
         return fetch_entry(entry, folder)
     with progress(f"fetching {entry.name}", "MB") as advance:
-        log_warnings()  # within the bar, so that notes appear above it
         return fetch_entry(entry, folder, origin, _in_megabytes(advance))
 
 
@@ -140,9 +140,10 @@ def _only_as_is(entry: WeightsEntry, folder: Path) -> bool:
 
 
 def _verify(entry: WeightsEntry, folder: Path) -> None:
+    from vqtool.cli.console import printable
     from vqtool.weights.store import verified_path
 
-    typer.echo(f"{entry.name}  verified  {verified_path(entry, folder)}")
+    typer.echo(printable(f"{entry.name}  verified  {verified_path(entry, folder)}"))
 
 
 def _list(entries: list[WeightsEntry], folder: Path, as_json: bool) -> None:

@@ -162,7 +162,7 @@ def preprocess(
     debug: options.Debug = False,
 ) -> None:
     """Turn raw robot videos into a frame store to train on."""
-    from vqtool.cli.console import log_warnings, progress, stderr_line
+    from vqtool.cli.console import progress, stderr_line
     from vqtool.core.config_file import load_config
     from vqtool.data.sources import resolve_source
     from vqtool.errors import ConfigError
@@ -191,13 +191,11 @@ def preprocess(
         preprocess__executor=executor,
         preprocess__scheduler=scheduler,
     )
-    log_warnings()
     given = load_config(config, flags).preprocess
     settings, reason = resolve_source(given)
     if given.source == "auto":
         stderr_line(f"{settings.input}: taken as --source {settings.source}: {reason}")
     with progress("preprocessing", "trajectories") as advance:
-        log_warnings()
         summary = run(settings, advance)
     _print(summary, json_)
     if strict:

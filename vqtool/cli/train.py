@@ -80,12 +80,13 @@ def train(
 def _estimate(config: "Config", device: str) -> None:
     from vqtool.cli.console import printable, stderr_line
     from vqtool.core.config_file import dump_config
+    from vqtool.core.text import escaped
     from vqtool.training.estimate import estimate_run
 
     stderr_line("timing a few steps; nothing is written")
     estimate = estimate_run(config, device)
-    typer.echo(printable(dump_config(config)))
-    typer.echo("\n".join(estimate.lines()))
+    typer.echo(escaped(dump_config(config)))
+    typer.echo(printable("\n".join(estimate.lines())))
 
 
 def _run_to_resume(config: str | None, run: str | None, overrides: list[str]) -> "RunFolder":

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from shlex import quote
 
 import typer
 
@@ -21,7 +22,7 @@ LIVE_SECONDS = 0.25
 def show(session: Session) -> int | None:
     """Run `session` to its end, showing it; the number of the signal that stopped it, or None."""
     run = session.run
-    stderr_line(f"run {run.path}: watch it with `vqtool dash {run.path}` in another terminal")
+    stderr_line(f"run {run.path}: watch it with `vqtool dash {quote(str(run.path))}` in another terminal")
     with ExitStack() as stack:
         _log_to_file(session, stack)
         line = stack.enter_context(_LiveLine(session.total_steps))
@@ -70,7 +71,7 @@ def _log_to_file(session: Session, stack: ExitStack) -> None:
 
 
 def _say_what_next(session: Session, ended: Ended, scores: Evaluated | None) -> None:
-    path = session.run.path
+    path = quote(str(session.run.path))  # to be copied into a shell
     if scores is not None:
         typer.echo(printable(f"{scores.split}: {describe_numbers(scores.numbers)}"))
     if ended.status == "stopped":

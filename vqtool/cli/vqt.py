@@ -7,14 +7,13 @@ import typer
 
 def encode_video(checkpoint: str, video: Path, output: Path, tile: bool, device: str) -> None:
     """A video file to a `.vqt`; a line of figures on stdout."""
-    from vqtool.cli.console import log_warnings, printable, progress, told_if_interrupted
+    from vqtool.cli.console import printable, progress, told_if_interrupted
     from vqtool.codec.tokenizer import load
     from vqtool.codec.video import VideoCodec
     from vqtool.errors import DataError
 
     if output.suffix != ".vqt" or output.is_dir():
         raise DataError(f"--output {output}: expected a file ending in .vqt")
-    log_warnings()
     codec = VideoCodec(load(checkpoint, device))
     with told_if_interrupted(lambda: _nothing_kept(output)), progress("encoding", "frames") as advance:
         done = codec.encode(video, output, tile, advance)

@@ -144,7 +144,10 @@ class BitstreamReader:
         self._rewind()
         fields = _HEADER.unpack(self._record(_HEADER.size))
         if fields[1] != VERSION:
-            raise DataError(f"it is a .vqt of version {fields[1]}, this vqtool reads version {VERSION}")
+            raise DataError(
+                f"it is a .vqt of version {fields[1]}, this vqtool reads version {VERSION}: "
+                "encode the video again, or use the vqtool that wrote it"
+            )
         header = VideoHeader(*fields[2:])
         header.check()
         return header

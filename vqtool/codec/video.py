@@ -204,7 +204,10 @@ class VideoCodec:
         chunk_tokens = batch_tokens * (shape.chunk_frames // shape.batch_frames)
         pixels = shape.batch_frames * tiles * self.tokenizer.resolution**2
         if pixels > MAX_BATCH_PIXELS or chunk_tokens > max(CHUNK_TOKENS, min(batch_tokens, MAX_BATCH_TOKENS)):
-            raise DataError(f"frames of {shape.width} x {shape.height} pixels are too large for this tokenizer's tiles")
+            raise DataError(
+                f"frames of {shape.width} x {shape.height} pixels are too large for this tokenizer's tiles: "
+                "leave --tile out, or scale the video down"
+            )
 
     def _header(self, shape: VideoShape, fps: float) -> VideoHeader:
         layout = self.tokenizer.layout

@@ -102,10 +102,43 @@ def explained_os_errors(path: Path) -> Iterator[None]:
             errno.EEXIST: "a file of that name is in the way: move it or choose another path",
             errno.ENOTDIR: "a part of this path is a file, not a folder: choose another path",
             errno.EFBIG: "the file is larger than this file system or limit allows",
+            errno.ENAMETOOLONG: "the name is too long for the file system: choose a shorter one",
         }.get(error.errno or 0)
         if advice is None:
             raise
         raise VqtoolError(f"cannot write {path}: {advice}") from error
+
+
+_REFUSALS = {
+    errno.EACCES: "permission denied: ask its owner for the right to read it, or give another path",
+    errno.EPERM: "the system does not permit it: give another path",
+    errno.EIO: "the disk reports an input/output error: take a copy from elsewhere, and check that disk",
+    errno.ESTALE: "the network file system has lost it: try again",
+    errno.ELOOP: "it is a link that leads to itself: give another path",
+    errno.ENAMETOOLONG: "the name is too long for the file system: give another path",
+}
+
+
+def refusal(error: OSError) -> str | None:
+    """What the operating system's refusal to open a file means, and what to do; None where it refused nothing."""
+    reason = _REFUSALS.get(error.errno or 0)
+    return f"cannot use {error.filename}: {reason}" if reason and error.filename else None
+
+
+@contextmanager
+def explained_refusals(kind: type[VqtoolError] = VqtoolError) -> Iterator[None]:
+    """Around reading: a file that may not be read is not a damaged one, and nobody should be told to remove it.
+
+    Raises:
+        VqtoolError: of this kind: the system refused; what is missing or cut short stays the error it was.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = refusal(error)
+        if message is None:
+            raise
+        raise kind(message) from error
 
 
 def _temporary_name(path: Path) -> Path:

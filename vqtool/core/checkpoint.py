@@ -6,7 +6,7 @@ A folder without `state.pt` is a published tokenizer: nothing in it is a pickle.
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from vqtool.core.atomic import atomic_folder, explained_os_errors
+from vqtool.core.atomic import atomic_folder, explained_os_errors, explained_refusals
 from vqtool.core.config import Config
 from vqtool.core.config_file import dump_config, load_config
 from vqtool.core.device import place
@@ -64,8 +64,8 @@ def _save_state(path: Path, state: Mapping[str, Any]) -> None:
         raise
 
 
-def verify_checkpoint(folder: Path) -> None:
-    """Compare the files of a checkpoint folder with the sha256 that were written beside them.
+def verify_checkpoint(folder: Path, names: Collection[str] | None = None) -> None:
+    """Compare the files of a checkpoint folder, or those called `names`, with the sha256 written beside them.
 
     A checkpoint without `checksums.json`, as others may publish it, passes.
 
@@ -76,16 +76,21 @@ def verify_checkpoint(folder: Path) -> None:
     if not path.is_file():
         return
     try:
-        checksums = dict(json.loads(path.read_bytes()))
-        altered = [name for name, sha256 in checksums.items() if _sha256(folder / Path(name).name) != sha256]
+        with explained_refusals(CheckpointError):
+            checksums = dict(json.loads(path.read_bytes()))
+        wanted = {name: sha256 for name, sha256 in checksums.items() if names is None or name in names}
+        altered = [name for name, sha256 in wanted.items() if _sha256(folder / Path(name).name) != sha256]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {error}") from error
+        raise CheckpointError(f"checkpoint {folder} is damaged: {error}; use an earlier checkpoint") from error
     if altered:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {', '.join(altered)} changed since it was written")
+        raise CheckpointError(
+            f"checkpoint {folder} is damaged: {', '.join(altered)} changed since it was written; use an earlier "
+            f"checkpoint or a copy (or remove {CHECKSUMS_FILE} there, if the change is your own)"
+        )
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+    with explained_refusals(CheckpointError), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -110,16 +115,23 @@ def load_model(folder: Path, device: torch.device) -> tuple[Tokenizer, Config]:
     """The model of a checkpoint folder, in evaluation mode on `device`, and its config.
 
     Raises:
-        CheckpointError: not a checkpoint, damaged, or its weights do not fit its config.
+        CheckpointError: not a checkpoint, altered since it was written, or its weights do not fit its config.
     """
     config = load_config_of(folder)
+    verify_checkpoint(folder, (CONFIG_FILE, MODEL_FILE))
     model = build_tokenizer(config.model)
     try:
         model.load_state_dict(safetensors.torch.load_file(folder / MODEL_FILE))
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{folder / MODEL_FILE} is damaged ({error}); use an earlier checkpoint") from error
     except RuntimeError as error:
-        raise CheckpointError(f"the weights in {folder} do not fit its config: {error}") from error
+        # torch names every tensor; the first few tell which setting it is.
+        _, *problems = str(error).splitlines()
+        shown = "; ".join(problem.strip() for problem in problems[:3]) or str(error)
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(
+            f"the weights in {folder} do not fit its config: {shown}{more}; use weights and config that belong together"
+        ) from error
     return place(model, device).eval(), config
 
 
@@ -131,11 +143,14 @@ def load_state(folder: Path) -> dict[str, Any]:
     """
     path = folder / STATE_FILE
     if not path.is_file():
-        raise CheckpointError(f"{folder} has no {STATE_FILE}: training cannot go on from a published tokenizer")
+        raise CheckpointError(
+            f"{folder} has no {STATE_FILE}: training cannot go on from a published tokenizer; "
+            "resume the run it came from"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); use an earlier checkpoint") from error
     if not isinstance(state, dict):
-        raise CheckpointError(f"{path} is damaged: it holds a {type(state).__name__}")
+        raise CheckpointError(f"{path} is damaged: it holds a {type(state).__name__}; use an earlier checkpoint")
     return state

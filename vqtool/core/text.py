@@ -18,6 +18,20 @@ def clean(text: object, max_characters: int = MAX_CHARACTERS) -> str:
     return shown if len(raw) <= max_characters else shown[: max_characters - 1] + "…"
 
 
+def escaped(text: str) -> str:
+    """`text` with each character that could drive a terminal as its number in hexadecimal digits; lines and tabs stay.
+
+    Of TOML and JSON, where such characters stand in strings only, this is another spelling of the same content.
+    """
+    return "".join(map(_escaped_character, text))
+
+
+def _escaped_character(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in _HARMFUL_CATEGORIES:
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 1 << 16 else f"\\U{ord(character):08x}"
+
+
 def _clean_character(character: str) -> str:
     if character == "\t":
         return "  "

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from vqtool.core.atomic import explained_refusals
 from vqtool.data import Frames
 from vqtool.data.shards import frames_file_bytes, shard_file
 from vqtool.errors import DataError
@@ -152,7 +153,8 @@ class FrameStore:
     def _map(self, number: int) -> Frames:
         file = self.path / shard_file("frames", number)
         try:
-            frames = np.lib.format.open_memmap(file, mode="r")
+            with explained_refusals(DataError):
+                frames = np.lib.format.open_memmap(file, mode="r")
         except (OSError, ValueError) as error:
             raise _damaged(file, str(error)) from error
         expected = (self.info.shards[number].frames, self.info.size, self.info.size, 3)
@@ -181,7 +183,8 @@ def read_info(path: Path) -> StoreInfo:
             raise DataError(f"the frame store {path} is incomplete: run the vqtool preprocess that writes it again")
         raise DataError(f"{path} is not a frame store: it has no {DATASET_FILE}; {advice}")
     try:
-        content = file.read_bytes()
+        with explained_refusals(DataError):
+            content = file.read_bytes()
         version = TypeAdapter(dict[str, Any]).validate_json(content).get("version")
         if not isinstance(version, int):
             raise DataError(f"{path} is not a frame store: its {DATASET_FILE} is not one of vqtool's; {advice}")
@@ -203,7 +206,7 @@ def read_clips(path: Path, info: StoreInfo) -> tuple[Clip, ...]:
     """
     file = path / CLIPS_FILE
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
+        with explained_refusals(DataError), file.open(encoding="utf-8", newline="") as stream:
             clips = tuple(_parse_clips(stream))
     except (OSError, ValueError, csv.Error) as error:
         raise _damaged(file, str(error)) from error
@@ -248,7 +251,7 @@ def count_splits(clips: Sequence[Clip]) -> dict[Split, SplitCounts]:
 
 def file_sha256(file: Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
-    with file.open("rb") as stream:
+    with explained_refusals(DataError), file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from vqtool.core.atomic import explained_refusals
 from vqtool.data.store import CLIPS_FILE, UNFINISHED_FILE, Clip, Split, SplitCounts, count_splits, parse_clip
 from vqtool.errors import DataError
 
@@ -160,7 +161,8 @@ class TokenStore:
 
     def _load(self, file: str) -> NDArray[Any]:
         try:
-            return np.asarray(np.load(self.path / file, mmap_mode="r", allow_pickle=False))
+            with explained_refusals(DataError):
+                return np.asarray(np.load(self.path / file, mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError, EOFError) as error:
             raise damaged(self.path / file, str(error)) from error
 
@@ -184,7 +186,8 @@ def read_token_info(path: Path) -> TokenStoreInfo:
         reason = f"it has no {METADATA_FILE}" if path.is_dir() else "there is no such folder"
         raise DataError(f"{path} is not a token store: {reason}; {advice}")
     try:
-        content = file.read_bytes()
+        with explained_refusals(DataError):
+            content = file.read_bytes()
         version = TypeAdapter(dict[str, Any]).validate_json(content).get("version")
         if not isinstance(version, int):
             raise DataError(f"{path} is not a token store: its {METADATA_FILE} is not one of vqtool's; {advice}")
@@ -206,7 +209,7 @@ def read_token_clips(path: Path, info: TokenStoreInfo) -> tuple[TokenClip, ...]:
     """
     file = path / CLIPS_FILE
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
+        with explained_refusals(DataError), file.open(encoding="utf-8", newline="") as stream:
             header, *rows = csv.reader(stream, strict=True)
         if header != _columns(bool(info.segment_frames)):
             raise ValueError("its columns are not those of a token store")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from vqtool.core.atomic import explained_os_errors, write_atomic
+from vqtool.core.atomic import explained_os_errors, explained_refusals, write_atomic
 from vqtool.errors import RunError
 
 Status = Literal["running", "finished", "stopped", "failed"]
@@ -20,6 +20,8 @@ STATUS_FILE = "run.json"
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 """A running trainer writes its heartbeat every `HEARTBEAT_SECONDS`; one silent for `STALE_SECONDS` counts as gone."""
+CLOCK_SECONDS = 3600.0
+"""What the clock of another machine may be ahead."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class RunFolder:
             RunError: missing or damaged.
         """
         try:
-            status = json.loads(self.status_file.read_bytes())
+            with explained_refusals(RunError):
+                status = json.loads(self.status_file.read_bytes())
         except FileNotFoundError:
             raise RunError(
                 f"{self.path} is not a run folder: it has no {STATUS_FILE} (vqtool train makes run folders)"
@@ -97,7 +100,9 @@ class RunFolder:
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"cannot read {self.status_file}: {error}; if the run was copied, copy it again") from error
         if not isinstance(status, dict):
-            raise RunError(f"{self.status_file} is damaged: expected a JSON object")
+            raise RunError(
+                f"{self.status_file} is damaged: expected a JSON object; if the run was copied, copy it again"
+            )
         return status
 
     def update_status(self, **changes: Any) -> None:
@@ -197,14 +202,15 @@ def _modified(path: Path) -> int:
 def is_alive(status: Mapping[str, Any], now: float) -> bool:
     """Whether the trainer behind `run.json` is believed to be alive at `now` (unix seconds).
 
-    On the trainer's own host its process is looked for; elsewhere its heartbeat is all there is to go by.
+    On the trainer's own host its process is looked for; elsewhere its heartbeat is all there is to go by: one from the
+    future is believed as far as clocks of two machines may differ.
     """
     if status.get("status") != "running":
         return False
     if status.get("host") == socket.gethostname() and isinstance(status.get("pid"), int):
         return _process_exists(status["pid"])
     heartbeat = status.get("heartbeat")
-    return isinstance(heartbeat, int | float) and now - heartbeat < STALE_SECONDS
+    return isinstance(heartbeat, int | float) and -CLOCK_SECONDS < now - heartbeat < STALE_SECONDS
 
 
 def _process_exists(pid: int) -> bool:

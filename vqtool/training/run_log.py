@@ -1,6 +1,7 @@
 """What a trainer writes into its run folder: metrics, events, heartbeat and the final status."""
 
 import io
+import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -28,7 +29,7 @@ class RunLog:
         self.run = run
         self._board = board
         self._writes = writes
-        self._last_heartbeat = 0.0
+        self._last_heartbeat = -math.inf
         if writes:
             with explained_os_errors(run.metrics_file):
                 self._metrics = JsonlWriter(run.metrics_file)
@@ -81,10 +82,11 @@ class RunLog:
 
     def heartbeat(self, step: int) -> None:
         """Say in run.json that the trainer lives, at most every few seconds."""
-        now = time.time()
+        # Not by the wall clock, which may be set back: then nothing would be written until it has caught up.
+        now = time.monotonic()
         if self._writes and now - self._last_heartbeat >= HEARTBEAT_SECONDS:
             self._last_heartbeat = now
-            self.run.update_status(heartbeat=now, step=step)
+            self.run.update_status(heartbeat=time.time(), step=step)
 
     def finish(self, status: Status, step: int, **facts: Any) -> None:
         """The last word of this trainer in run.json and events.jsonl."""

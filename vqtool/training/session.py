@@ -125,7 +125,10 @@ class Session:
             else:
                 return folder
         if checkpoints:
-            raise CheckpointError(f"none of the {len(checkpoints)} checkpoints in {self.run.checkpoints} is whole")
+            raise CheckpointError(
+                f"none of the {len(checkpoints)} checkpoints in {self.run.checkpoints} is whole: "
+                "copy the run again, or start another one"
+            )
         return None
 
     def _rewind(self) -> None:

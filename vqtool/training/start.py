@@ -158,7 +158,10 @@ def _video_features(config: LossConfig, networks: Networks, processes: Processes
 def _check_same_model(run: RunFolder, config: Config) -> None:
     checkpoints = list_checkpoints(run)
     if checkpoints and load_config_of(checkpoints[-1][1]).model != config.model:
-        raise ConfigError(f"run {run.path} has a checkpoint of another model: [model] cannot change on --resume")
+        raise ConfigError(
+            f"run {run.path} has a checkpoint of another model: [model] cannot change on --resume; "
+            "leave its settings as they were, or start another --run"
+        )
 
 
 def _facts(config: Config, trainer: Trainer, config_name: str, command: str) -> dict[str, Any]:
@@ -180,7 +183,12 @@ def _git_revision() -> str | None:
     """The revision of the folder the command was started in, where it is a git repository."""
     try:
         result = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=5, check=True
+            # A repository's own settings may name a program to run for every look at its files.
+            ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

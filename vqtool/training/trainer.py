@@ -283,4 +283,6 @@ class Trainer:
             if self.device.type == "cuda" and state["cuda_rng"] is not None:
                 torch.cuda.set_rng_state(state["cuda_rng"], self.device)
         except (KeyError, RuntimeError, ValueError) as error:
-            raise CheckpointError(f"the training state does not fit this config: {error}") from error
+            raise CheckpointError(
+                f"the training state does not fit this config: {error}; resume with the settings it began with"
+            ) from error

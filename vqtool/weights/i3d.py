@@ -54,7 +54,9 @@ def torchscript_file(folder: Path) -> Path | None:
     with explained_os_errors(path), path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != TORCHSCRIPT.sha256:
-        raise WeightsError(f"{path} is not the published file: sha256 {found}, expected {TORCHSCRIPT.sha256}")
+        raise WeightsError(
+            f"{path} is not the published file: sha256 {found}, expected {TORCHSCRIPT.sha256}: remove it"
+        )
     return path
 
 

@@ -17,9 +17,18 @@ HOME_VARIABLE = "VQTOOL_HOME"
 
 
 def weights_folder() -> Path:
-    """`$VQTOOL_HOME/weights`, or the user's cache folder on this platform."""
+    """`$VQTOOL_HOME/weights`, or the user's cache folder on this platform.
+
+    Raises:
+        WeightsError: the user has no home folder, as in a container that runs under a number without a name.
+    """
     home = os.environ.get(HOME_VARIABLE)
-    return Path(home).expanduser() / "weights" if home else platformdirs.user_cache_path("vqtool") / "weights"
+    try:
+        return Path(home).expanduser() / "weights" if home else platformdirs.user_cache_path("vqtool") / "weights"
+    except RuntimeError as error:
+        raise WeightsError(
+            f"no folder for weights: the home folder is unknown; set {HOME_VARIABLE} to a folder that you may write"
+        ) from error
 
 
 def weights_state(entry: WeightsEntry, folder: Path) -> WeightsState:

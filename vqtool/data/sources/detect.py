@@ -59,7 +59,8 @@ def _hdf5_files(folder: Path) -> list[Path]:
 def _is_robonet(file: Path) -> bool:
     try:
         with h5py.File(file, "r", locking=False) as content:
-            return "env" in content
+            # `"env" in content` would open whatever other file a link leads to.
+            return bool(content.id.links.exists(b"env"))
     except (OSError, RuntimeError):
         return False
 
