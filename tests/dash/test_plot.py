@@ -1,8 +1,11 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
 from vqtool.dash.plotting.braille import BLANK, Reduced, braille_codes, curve_dots, reduce_to_columns
-from vqtool.dash.plotting.plot import ALARM, AXIS, FIRST_CURVE, Axes, Curve, Plot, draw_plot
+from vqtool.dash.plotting.curve import Curve
+from vqtool.dash.plotting.plot import ALARM, AXIS, FIRST_CURVE, Axes, Plot, draw_plot
 
 STEPS = np.arange(50_000, dtype=np.float64)
 
@@ -90,8 +93,9 @@ def test_not_a_number_is_marked_and_the_rest_is_drawn() -> None:
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (21, 4), (80, 20)])
 def test_extremes_never_fail(values: list[float], log_y: bool, width: int, height: int) -> None:
     curve = Curve(STEPS[: len(values)], np.array(values), decay=0.9)
-    for kind in ("step", "seconds"):
-        plot = draw_plot([curve, curve], width, height, Axes(kind, log_y, marks=[0.0, 1e9]))
+    for kind, x_range, log_x in product(("step", "seconds", "clock"), (None, (0.5, 1.5), (7.0, 9.0)), (False, True)):
+        axes = Axes(kind, log_y, log_x, clip_outliers=log_x, x_range=x_range, marks=[0.0, 1e9])
+        plot = draw_plot([curve, curve], width, height, axes)
         assert plot.codes.shape == plot.roles.shape == (height, width)
         assert all(len(row) == width for row in plot.rows())
 
@@ -101,8 +105,9 @@ def test_extremes_never_fail(values: list[float], log_y: bool, width: int, heigh
     "x", [[-1e308, 0.0, 1e308], [np.nan, 1.0, np.inf], [5.0, 5.0, 5.0], [1e15, 1e15 + 1, 1e15 + 2]]
 )
 def test_odd_times_never_fail(x: list[float]) -> None:
-    plot = draw_plot([Curve(np.array(x), np.array([1.0, np.nan, 3.0]))], 40, 9, Axes("seconds", marks=[1e308, np.nan]))
-    assert plot.codes.shape == (9, 40)
+    for kind, log_x in product(("seconds", "clock"), (False, True)):
+        axes = Axes(kind, log_x=log_x, marks=[1e308, np.nan])
+        assert draw_plot([Curve(np.array(x), np.array([1.0, np.nan, 3.0]))], 40, 9, axes).codes.shape == (9, 40)
 
 
 def test_zero_size_is_one_cell() -> None:
