@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from vqtool.dash.columns import Floats
-from vqtool.dash.text import short_number
+from vqtool.dash.text import duration, short_number
 
 XKind = Literal["step", "seconds", "clock"]
 """Steps, seconds since the start, or unix seconds shown as local time."""
@@ -100,6 +100,18 @@ def y_ticks(low: float, high: float, max_ticks: int, logarithmic: bool) -> tuple
     else:
         ticks = linear_ticks(low, high, max_ticks)
     return ticks, tick_labels(ticks)
+
+
+def point_label(x: float, kind: XKind) -> str:
+    """One place of a chart's x axis."""
+    if kind == "seconds":
+        return duration(x)
+    if kind == "step":
+        return f"{x:,.0f}"
+    try:
+        return f"{datetime.fromtimestamp(x):%H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return short_number(x)
 
 
 def _clock(time: datetime, step: float) -> str:

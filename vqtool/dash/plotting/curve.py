@@ -73,6 +73,12 @@ class Curve:
     dotted: bool = False
     label: str = ""
 
+    def y_at(self, x: float) -> float:
+        """The value of the point nearest to `x`, NaN where there is no point."""
+        after = int(np.searchsorted(self.x, x))
+        near = [place for place in (after - 1, after) if 0 <= place < len(self.x) and np.isfinite(self.x[place])]
+        return float(self.y[min(near, key=lambda place: abs(self.x[place] - x))]) if near else float("nan")
+
     @cached_property
     def finite(self) -> Points:
         """The points that a linear axis can show."""

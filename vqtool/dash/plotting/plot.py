@@ -23,8 +23,8 @@ MIN_HEIGHT_FOR_LABELS = 4
 class Axes:
     """How to draw: the scales, and x positions to mark with a vertical line.
 
-    `x_range` is the part of the x axis that is shown, all of it where None; `clip_outliers` lets single far values leave
-    the picture, which is marked and counted.
+    `x_range` is the part of the x axis that is shown, all of it where None; `clip_outliers` lets single far values
+    leave the picture, which is marked and counted.
     """
 
     x_kind: XKind = "step"
@@ -39,9 +39,9 @@ class Axes:
 class Plot:
     """A drawn chart: code points and roles, both (height, width).
 
-    `hidden` counts the values that a logarithmic axis cannot show, `clipped` the outliers beyond the picture. The curves
-    are in the upper `num_rows` rows, right of the first `left` columns; `x_range` is theirs, in powers of ten where the
-    axis is logarithmic.
+    `hidden` counts the values that a logarithmic axis cannot show, `clipped` the outliers beyond the picture. The
+    curves are in the upper `num_rows` rows, right of the first `left` columns; `x_range` is theirs, in powers of ten
+    where the axis is logarithmic.
     """
 
     codes: NDArray[np.uint32]
