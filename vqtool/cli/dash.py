@@ -12,11 +12,21 @@ if TYPE_CHECKING:
 
 DEFAULT_DIR = Path("runs")
 ALARM_EXIT_CODE = 3
-EPILOG = "Examples: vqtool dash; vqtool dash runs/tiny; vqtool dash runs/tiny --once; vqtool dash --json"
+MAX_OTHERS = 7
+EPILOG = (
+    "Examples: vqtool dash; vqtool dash runs/tiny; vqtool dash runs/tiny runs/small; vqtool dash runs/tiny --once; "
+    "vqtool dash --json"
+)
 
 
 def dash(
-    path: Annotated[Path, typer.Argument(metavar="RUN_OR_RUNS_DIR", help="A run, or a folder of runs.")] = DEFAULT_DIR,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN_OR_RUNS_DIR...",
+            help="A run, or a folder of runs (runs where nothing is given). Of further runs the curves are drawn too.",
+        ),
+    ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 where something is wrong.")
     ] = False,
@@ -24,19 +34,28 @@ def dash(
     debug: options.Debug = False,
 ) -> None:
     """Watch a training run: curves, previews, codebook, log. Reads the run folder only: live, finished or copied."""
+    from vqtool.errors import VqtoolError
     from vqtool.runs.folder import find_run, list_runs
 
-    if not path.exists() and (DEFAULT_DIR / path / "run.json").is_file():
-        path = DEFAULT_DIR / path
-    newest = find_run(path)
+    path, *further = map(_named_run, paths or [DEFAULT_DIR])
+    newest, others = find_run(path), [find_run(other) for other in further[:MAX_OTHERS]]
+    if (once or json) and further:
+        raise VqtoolError("--once and --json print one run: call vqtool dash for each run")
+    if len(further) > MAX_OTHERS:
+        raise VqtoolError(f"{len(further) + 1} runs are more than can be told apart: give up to {MAX_OTHERS + 1}")
     if once or json:
         _print_state(newest, json)
         return
     _check_terminal()
     from vqtool.dash.app import DashApp
 
-    has_choice = newest.path != path and len(list(list_runs(path))) > 1
-    DashApp(None if has_choice else newest, path).run()
+    has_choice = newest.path != path and len(list(list_runs(path))) > 1 and not others
+    DashApp(None if has_choice else newest, path, others=others).run()
+
+
+def _named_run(path: Path) -> Path:
+    """A run may be given by its name alone."""
+    return DEFAULT_DIR / path if not path.exists() and (DEFAULT_DIR / path / "run.json").is_file() else path
 
 
 def _print_state(run: "RunFolder", as_json: bool) -> None:

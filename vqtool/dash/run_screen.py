@@ -252,6 +252,7 @@ class RunScreen(ChartActions, Screen[None]):
         stale, self._stale, self._drawing_due = self._stale, set(), False
         log = self.query_one(LogPanel)
         if "charts" in stale:
+            self.charts.show_names([state.run.name for state in (self.state, *self.others)])
             self.charts.show([state.metrics for state in (self.state, *self.others)])
         if "events" in stale:
             log.show_events(self.state.events)

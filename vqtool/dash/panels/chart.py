@@ -83,6 +83,10 @@ class Chart(MouseChart):
         self.log_y = not self.log_y
         self.refresh()
 
+    def run_style(self, run: int) -> Style:
+        """The style of a run's curves where several are drawn."""
+        return self._part(f"run-{run % NUM_RUN_COLOURS}")
+
     def render_line(self, y: int) -> Strip:
         """Line `y` of the widget: the title, then the plot."""
         width, height = self.size
@@ -153,7 +157,7 @@ class Chart(MouseChart):
 
     def _line_style(self, line: Line) -> Style:
         if self.num_runs > 1:
-            return self._part(f"run-{line.run % NUM_RUN_COLOURS}")
+            return self.run_style(line.run)
         return self._part(line.split if line.split in SPLIT_MARKERS else "test")
 
     def _run_label(self, line: Line) -> str:

@@ -4,15 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rich.text import Text
 from textual import events
 from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Static
 
+from vqtool.core.text import clean
 from vqtool.dash.panels.chart import Chart
 from vqtool.dash.panels.chart_mouse import MouseChart
 from vqtool.dash.panels.chart_order import metric_rank
-from vqtool.dash.panels.chart_view import ChartView, Line, extent_of, lines_by_metric, translated
+from vqtool.dash.panels.chart_view import RUN_LABELS, ChartView, Line, extent_of, lines_by_metric, translated
 from vqtool.dash.plotting.axis import XKind, point_label
 from vqtool.dash.plotting.ranges import Range
 from vqtool.dash.store import MetricStore
@@ -31,6 +33,7 @@ class ChartGrid(Container):
     DEFAULT_CSS = """
     ChartGrid { layout: grid; }
     ChartGrid > #no-metrics { column-span: 1; padding: 1 2; }
+    ChartGrid > #runs { dock: top; height: 1; padding: 0 1; display: none; }
     """
 
     class CursorMoved(Message):
@@ -44,7 +47,8 @@ class ChartGrid(Container):
         """`note` is another one."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(Static("no metrics yet", id="no-metrics", markup=False), id=id)
+        legend = Static(id="runs", markup=False)
+        super().__init__(legend, Static("no metrics yet", id="no-metrics", markup=False), id=id)
         self.charts: list[Chart] = []
         self.view = ChartView()
         self.selected = 0
@@ -53,6 +57,16 @@ class ChartGrid(Container):
         self._stores: Sequence[MetricStore] = ()
         self._lines: dict[str, list[Line]] = {}
         self._told_note = ""
+
+    def show_names(self, names: Sequence[str]) -> None:
+        """Say which letter stands for which run, where there are several; names are untrusted."""
+        legend = self.query_one("#runs", Static)
+        legend.display = len(names) > 1
+        text = Text(end="", no_wrap=True, overflow="ellipsis")
+        for number, name in enumerate(names[: len(RUN_LABELS)]):
+            style = self.charts[0].run_style(number) if self.charts else ""
+            text.append(f"{RUN_LABELS[number]} {clean(name, 40)}  ", style)
+        legend.update(text)
 
     def show(self, stores: Sequence[MetricStore]) -> None:
         """Draw what the stores hold now, a store a run, the main run first."""
@@ -127,7 +141,8 @@ class ChartGrid(Container):
         ]
         ends = [end for end in moved[:-1] if end is not None]
         shown = (ends[0], ends[1]) if len(ends) == 2 and ends[0] < ends[1] else None
-        self.view = replace(self.view, x_kind=new, window=shown, cursor=moved[-1], hover=None)
+        extent = extent_of(self._every_line, new, self.view.wants_log_x and new != "clock")
+        self.view = replace(self.view, x_kind=new, extent=extent, window=shown, cursor=moved[-1], hover=None)
         self._fit_axis()
 
     def change_smoothing(self, change: int) -> None:
@@ -215,6 +230,7 @@ class ChartGrid(Container):
     def _shape(self) -> tuple[int, int]:
         """Columns and rows of a page."""
         width, height = self.size
+        height -= int(len(self._stores) > 1)
         columns = max(1, min(MAX_COLUMNS, width // CHART_WIDTH, len(self.charts)))
         rows = max(1, min(height // CHART_HEIGHT, math.ceil(len(self.charts) / columns)))
         return columns, rows
@@ -224,10 +240,15 @@ class ChartGrid(Container):
         columns, rows = self._shape
         return columns * rows
 
+    @property
+    def _every_line(self) -> list[Line]:
+        return [line for lines in self._lines.values() for line in lines]
+
     def _main_line(self) -> Line | None:
         """The longest line of the main run: its steps and times stand for the run's."""
-        lines = [line for lines in self._lines.values() for line in lines if line.run == 0]
-        return max(lines, key=lambda line: len(line.series), default=None)
+        return max(
+            (line for line in self._every_line if line.run == 0), key=lambda line: len(line.series), default=None
+        )
 
     def _point_at(self, x: float) -> None:
         """Put the cursor at `x`, and tell at which step that is."""
@@ -240,12 +261,11 @@ class ChartGrid(Container):
     def _fit_axis(self) -> None:
         """Fit the x axis to what there is."""
         view = self.view
-        every = [line for lines in self._lines.values() for line in lines]
         resumes = self._stores[0].resumes if self._stores else []
         started = (self._stores[0].first_time() or 0.0) if self._stores else 0.0
         origin = started if view.x_kind == "seconds" else 0.0
         marks = tuple(float(resume.step) if view.x_kind == "step" else resume.time - origin for resume in resumes)
-        extent: Range = extent_of(every, view.x_kind, view.log_x)
+        extent: Range = extent_of(self._every_line, view.x_kind, view.log_x)
         self._show(replace(view, marks=marks).stretched(extent))
 
     def _show(self, view: ChartView) -> None:
@@ -264,7 +284,7 @@ class ChartGrid(Container):
         before: Chart | None = None
         for chart in self.charts:
             if chart.metric not in known:
-                self.mount(chart, **({"before": 0} if before is None else {"after": before}))
+                self.mount(chart, **({"before": 1} if before is None else {"after": before}))
             before = chart
         names = [chart.metric for chart in self.charts]
         self.select(names.index(selected) if selected in names else 0)

@@ -83,7 +83,7 @@ def x_ticks(low: float, high: float, max_ticks: int, kind: XKind, logarithmic: b
     """Ticks of a chart's x axis, and their labels."""
     if logarithmic:
         ticks = log_ticks(max(low, 1e-300), min(high, 1e300), max_ticks)
-        return ticks, [label + ("s" if kind == "seconds" else "") for label in tick_labels(ticks)]
+        return ticks, [short_number(float(tick)) + ("s" if kind == "seconds" else "") for tick in ticks]
     if kind == "seconds":
         return time_ticks(low, high, max_ticks)
     if kind == "clock":
@@ -97,8 +97,8 @@ def y_ticks(low: float, high: float, max_ticks: int, logarithmic: bool) -> tuple
     """Ticks of a chart's y axis, and their labels; `low` and `high` are powers of ten where it is logarithmic."""
     if logarithmic:
         ticks = log_ticks(10.0 ** max(low, -300), 10.0 ** min(high, 300), max_ticks)
-    else:
-        ticks = linear_ticks(low, high, max_ticks)
+        return ticks, [short_number(float(tick)) for tick in ticks]
+    ticks = linear_ticks(low, high, max_ticks)
     return ticks, tick_labels(ticks)
 
 
