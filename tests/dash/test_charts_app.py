@@ -160,7 +160,7 @@ async def test_mouse_zooms_drags_points_and_resets(recorded: RunFolder, wait_unt
 
 
 async def test_runs_are_overlaid_with_letters_and_names(run: RunFolder, wait_until: WaitUntil) -> None:
-    other = copy_run(run, "[red]other[/]")
+    other = copy_run(run, "[red]other")
     (other.metrics_file).write_text('{"step": 1, "time": 5.0, "split": "train", "loss/total": 7.5, "only/here": 1.0}\n')
     app = DashApp(run, run.path.parent, others=[other])
     async with app.run_test(size=(120, 24)) as pilot:
@@ -170,7 +170,7 @@ async def test_runs_are_overlaid_with_letters_and_names(run: RunFolder, wait_unt
         await pilot.press("enter")
         await wait_until(lambda: "B─ train 7.5" in title_of(app, "loss/total"))
         assert "A─ train" in title_of(app, "loss/total") and "A◆ val" in title_of(app, "loss/total")
-        await wait_until(lambda: "A recorded  B [red]other[/]" in text_of(app.screen.query_one("#runs", Static)))
+        await wait_until(lambda: "A recorded  B [red]other" in text_of(app.screen.query_one("#runs", Static)))
         assert "A" in "\n".join(text_of(chart_of(app, "loss/total")).splitlines()[1:])
         for key in ("x", "X", "plus", "h", "x", "x", "i", "a", "0"):
             await pilot.press(key)

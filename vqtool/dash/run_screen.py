@@ -240,7 +240,8 @@ class RunScreen(ChartActions, Screen[None]):
 
     def _note_stale(self, update: Update) -> None:
         """Remember which panels the update concerns."""
-        if update.metrics or update.metrics_restarted or update.events or update.events_restarted:
+        metrics = update.metrics or update.earlier_metrics or update.metrics_restarted
+        if metrics or update.events or update.events_restarted:
             self._stale.add("charts")
         if update.events or update.events_restarted:
             self._stale.add("events")
