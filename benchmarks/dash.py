@@ -1,9 +1,9 @@
 """How fast the dashboard opens a large run, how long a redraw takes, and what it costs while it waits.
 
-The program runs on a pseudo-terminal as a user starts it, at 120 x 40 cells; the CPU time is that of its process. Opening:
-from the first picture of the program to the one whose y axis reaches the first step's value, so that all steps are in it.
-Redraw: four smoothed curves of 50,000 points into 120 x 30 cells, points prepared; and what one key that redraws
-everything costs the whole program. Idle: a run that logs a line and its heartbeat every two seconds.
+The program runs on a pseudo-terminal as a user starts it, at 120 x 40 cells; the CPU time is that of its process.
+Opening: from the first picture of the program to the one whose y axis reaches the first step's value, so that all steps
+are in it. Redraw: four smoothed curves of 50,000 points into 120 x 30 cells, points prepared; and what one key that
+redraws everything costs the whole program. Idle: a run that logs a line and its heartbeat every two seconds.
 """
 
 import contextlib
@@ -32,7 +32,8 @@ from vqtool.runs.jsonl import JsonlWriter
 STEPS, METRICS = 50_000, 20
 COLUMNS, ROWS = 120, 40
 FIRST_VALUE = 8e6
-FIRST_PICTURE, FULL_PICTURE = b"Charts", b"8M"
+FIRST_PICTURE, FULL_PICTURE = b"Charts", "M┤".encode()
+PATIENCE_SECONDS = 60.0
 KEYS, IDLE_SECONDS, LOG_SECONDS = 20, 30.0, 2.0
 NAMES = ["loss/total", *(f"loss/part-{number}" for number in range(1, METRICS))]
 
@@ -53,7 +54,10 @@ class Program:
     def read_until(self, wanted: bytes) -> float:
         """Wait for `wanted` on the terminal; seconds since the start."""
         while wanted not in self.output:
-            self.output += os.read(self._terminal, 1 << 16)
+            if time.perf_counter() - self.started > PATIENCE_SECONDS:
+                raise TimeoutError(f"the dashboard never showed {wanted.decode()}")
+            if select.select([self._terminal], [], [], 1.0)[0]:
+                self.output += os.read(self._terminal, 1 << 16)
         return time.perf_counter() - self.started
 
     def read_for(self, seconds: float) -> int:

@@ -35,6 +35,8 @@ from vqtool.runs.folder import RunFolder, is_alive
 
 LARGE_WIDTH, LARGE_HEIGHT = 120, 36
 DRAW_SECONDS = 0.1
+SECONDS_A_POINT, MAX_CHARTS_SECONDS = 5e-6, 10.0
+"""The charts of a long run are drawn the less often, the more points they have: so it costs a share of the time."""
 QUESTIONS: Mapping[Request, str] = {
     "stop": "Stop the training after this step? It writes a checkpoint first and can be resumed.",
     "checkpoint": "Write a checkpoint now?",
@@ -87,7 +89,8 @@ class RunScreen(ChartActions, Screen[None]):
         self.others = [RunState(other) for other in others]
         self.active = 0
         self._opened = time.time()
-        self._drawing_due = False
+        self._drawing_due = self._charts_due = False
+        self._charts_at = 0.0
         self._large = False
         self._stale: set[str] = set()
         self._watchers = [self._watcher_of(state) for state in (self.state, *self.others)]
@@ -129,6 +132,8 @@ class RunScreen(ChartActions, Screen[None]):
             self._tell(message.update.events)
         else:
             self._stale.add("charts")
+        if message.update.earlier_metrics or message.update.metrics_restarted:
+            self._charts_at = 0.0
         if not self._drawing_due:
             self._drawing_due = True
             self.set_timer(DRAW_SECONDS, self._draw)
@@ -253,8 +258,7 @@ class RunScreen(ChartActions, Screen[None]):
         stale, self._stale, self._drawing_due = self._stale, set(), False
         log = self.query_one(LogPanel)
         if "charts" in stale:
-            self.charts.show_names([state.run.name for state in (self.state, *self.others)])
-            self.charts.show([state.metrics for state in (self.state, *self.others)])
+            self._draw_charts()
         if "events" in stale:
             log.show_events(self.state.events)
         if "console" in stale:
@@ -263,6 +267,25 @@ class RunScreen(ChartActions, Screen[None]):
         self.query_one(CodebookPanel).show(self.state.codebook)
         self._show_status()
         self._show_tabs()
+
+    def _draw_charts(self) -> None:
+        """Draw the charts, or where many points were drawn just now, remember to do it later."""
+        left = self._charts_at - time.monotonic()
+        if left > 0:
+            self._stale.add("charts")
+            if not self._charts_due:
+                self._charts_due = True
+                self.set_timer(left, self._draw_late)
+            return
+        stores = [state.metrics for state in (self.state, *self.others)]
+        num_points = sum(len(series) for store in stores for _, series in store.items())
+        self._charts_at = time.monotonic() + min(MAX_CHARTS_SECONDS, num_points * SECONDS_A_POINT)
+        self.charts.show_names([state.run.name for state in (self.state, *self.others)])
+        self.charts.show(stores)
+
+    def _draw_late(self) -> None:
+        self._charts_due = False
+        self._draw()
 
     def _tell(self, new: Iterable[Mapping[str, Any]]) -> None:
         """Show the trainer's answers and alarms that came while the dashboard was open."""

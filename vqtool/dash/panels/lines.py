@@ -74,11 +74,9 @@ class LinesView(ScrollView, can_focus=True):
     def follow(self) -> None:
         """Go to the end, and stay there."""
         self.anchor()
-        self.scroll_end(animate=False, release_anchor=False)
 
     def stay(self) -> None:
         """Stay here when lines come."""
-        self.anchor(False)
         if self.follows:
             self.scroll_to(y=max(0, self.scroll_offset.y - 1), animate=False)
 
@@ -98,7 +96,6 @@ class LinesView(ScrollView, can_focus=True):
         self.current = (start + change) % len(self.matches)
         match = self.matches[self.current]
         place = next((number for number, row in enumerate(self._rows) if _is_in(match, row)), 0)
-        self.anchor(False)
         self.scroll_to(y=max(0, place - self.size.height // 2), animate=False)
         self.refresh()
         self.post_message(self.Moved())

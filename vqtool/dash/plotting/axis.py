@@ -72,7 +72,8 @@ def clock_ticks(low: float, high: float, max_ticks: int) -> tuple[Floats, list[s
         days = math.ceil((high - low) / _DAY / max(1, max_ticks))
         step = next((step for step in _CLOCK_STEPS if (high - low) / step <= max_ticks), days * _DAY)
         first = math.ceil((low + shift) / step)
-        ticks = np.arange(first, math.floor((high + shift) / step) + 1)[: max_ticks + 1] * float(step) - shift
+        whole = np.arange(first, math.floor((high + shift) / step) + 1, dtype=np.float64)
+        ticks = whole[: max_ticks + 1] * step - shift
         return ticks, [_clock(datetime.fromtimestamp(tick), step) for tick in ticks]
     except (ValueError, OverflowError, OSError):
         ticks = linear_ticks(low, high, max_ticks)
