@@ -117,7 +117,7 @@ async def test_keys_fit_the_last_line_and_can_be_clicked(
             await pilot.pause()
             keys = text_of(bar).rstrip().split("  ")
             assert keys[:3] == ["? Help", "q Quit", "tab Panel"] and len("  ".join(keys)) <= size[0]
-            assert len(keys) >= min(size[0] // 16, 8)
+            assert len(keys) >= min(size[0] // 16, 7)
         assert any("Search" in key for key in keys)
         await pilot.press("1")
         await pilot.pause()

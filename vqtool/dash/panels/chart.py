@@ -141,7 +141,7 @@ class Chart(MouseChart):
                 if roles[column] < FIRST_CURVE:
                     codes[column], roles[column] = ord("│"), AXIS
             else:
-                label = point_label(pointer, self._view.x_kind)[: len(codes)]
+                label = f" {point_label(pointer, self._view.x_kind)} "[: len(codes)]
                 start = max(0, min(column - len(label) // 2, len(codes) - len(label)))
                 codes[start : start + len(label)] = [ord(character) for character in label]
                 roles[start : start + len(label)] = FIRST_CURVE + 2 * len(self._lines)

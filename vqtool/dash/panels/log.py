@@ -58,7 +58,7 @@ class LogPanel(Vertical):
         field = self.query_one(Input)
         self._searched = self.view
         field.display = True
-        field.focus()
+        self.screen.set_focus(field)
 
     def action_match(self, change: int) -> None:
         """Go to an earlier or a later match."""
@@ -98,7 +98,7 @@ class LogPanel(Vertical):
         field, view = self.query_one(Input), self._searched or self.view
         field.display = False
         self._searched = None
-        view.focus()
+        self.screen.set_focus(view)
         view.search(wanted)
         self.on_lines_view_moved(LinesView.Moved())
 
