@@ -132,7 +132,8 @@ class RunScreen(ChartActions, Screen[None]):
             self._tell(message.update.events)
         else:
             self._stale.add("charts")
-        if message.update.earlier_metrics or message.update.metrics_restarted:
+        is_complete = message.update.earlier_metrics and not message.update.share_unread
+        if is_complete or message.update.metrics_restarted:
             self._charts_at = 0.0
         if not self._drawing_due:
             self._drawing_due = True
