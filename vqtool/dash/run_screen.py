@@ -35,7 +35,7 @@ from vqtool.runs.folder import RunFolder, is_alive
 
 LARGE_WIDTH, LARGE_HEIGHT = 120, 36
 DRAW_SECONDS = 0.1
-SECONDS_A_POINT, MAX_CHARTS_SECONDS = 5e-6, 10.0
+SECONDS_A_POINT, MAX_CHARTS_SECONDS = 1e-5, 10.0
 """The charts of a long run are drawn the less often, the more points they have: so it costs a share of the time."""
 QUESTIONS: Mapping[Request, str] = {
     "stop": "Stop the training after this step? It writes a checkpoint first and can be resumed.",
