@@ -17,7 +17,7 @@ from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
 from vqtool.dash.panels.chart import Chart
 from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
-from vqtool.dash.panels.log import LinesView
+from vqtool.dash.panels.lines import LinesView
 from vqtool.dash.panels.preview import PreviewPanel
 from vqtool.dash.panels.status import StatusBar
 from vqtool.dash.picker import PickerScreen
@@ -154,14 +154,14 @@ async def test_charts_can_be_selected_turned_enlarged_and_scaled(run: RunFolder,
         await pilot.press("pageup", "enter")
         await wait_until(lambda: shown_charts(app) == [grid.charts[0]] and grid.charts[0].size.width > 70)
         assert "log" not in text_of(grid.charts[0])
-        await pilot.press("l")
+        await pilot.press("y")
         assert "loss/total log" in text_of(grid.charts[0])
         await pilot.press("x")
         assert "20s" in text_of(grid.charts[0])
         assert grid.view.decay == 0.6
-        await pilot.press("minus", "minus")
+        await pilot.press("A", "A")
         assert grid.view.decay == 0.0
-        await pilot.press("plus", "plus")
+        await pilot.press("a", "a")
         assert grid.view.decay == 0.9
         await pilot.press("enter")
         assert len(shown_charts(app)) == 4
@@ -175,7 +175,7 @@ async def test_mouse_selects_enlarges_and_changes_panels(run: RunFolder, wait_un
         await wait_until(lambda: grid.charts[1].size.width > 0)
         await pilot.click(grid.charts[1])
         assert grid.selected == 1
-        await pilot.click(grid.charts[1])
+        await pilot.click(grid.charts[1], offset=(5, 0))
         assert grid.enlarged
         await pilot.click("TabBar", offset=(14, 0))
         assert screen_of(app).active == 1

@@ -1,9 +1,11 @@
 import math
+import time
+from datetime import datetime
 
 import numpy as np
 import pytest
 
-from vqtool.dash.plotting.axis import linear_ticks, log_ticks, tick_labels, time_ticks
+from vqtool.dash.plotting.axis import clock_ticks, linear_ticks, log_ticks, tick_labels, time_ticks
 
 
 @pytest.mark.parametrize("max_ticks", [1, 2, 3, 5, 10])
@@ -50,3 +52,31 @@ def test_time_ticks_choose_their_unit() -> None:
     ticks, labels = time_ticks(0, 10 * 3600, 6)
     assert labels == ["0h", "2h", "4h", "6h", "8h", "10h"]
     assert ticks[1] == 7200
+
+
+@pytest.mark.parametrize(
+    ("length", "labels"),
+    [
+        (50.0, ["12:00:00", "12:00:10", "12:00:20", "12:00:30", "12:00:40", "12:00:50"]),
+        (3000.0, ["12:00", "12:10", "12:20", "12:30", "12:40", "12:50"]),
+        (86400.0, ["12:00", "18:00", "Nov 15", "06:00", "12:00"]),
+        (5 * 86400.0, ["Nov 15", "Nov 16", "Nov 17", "Nov 18", "Nov 19"]),
+    ],
+)
+def test_times_of_day_are_round_in_local_time(
+    length: float, labels: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    noon = datetime(2023, 11, 14, 12).timestamp()
+    try:
+        assert noon % 3600 == 1800, "half an hour beside the full hours of UTC"
+        assert clock_ticks(noon, noon + length, 6)[1] == labels
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_absurd_times_of_day_are_numbers() -> None:
+    ticks, labels = clock_ticks(0.0, 1e300, 4)
+    assert len(ticks) == len(labels) > 0

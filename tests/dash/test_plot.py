@@ -1,8 +1,11 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
 from vqtool.dash.plotting.braille import BLANK, Reduced, braille_codes, curve_dots, reduce_to_columns
-from vqtool.dash.plotting.plot import ALARM, AXIS, FIRST_CURVE, Axes, Curve, Plot, draw_plot
+from vqtool.dash.plotting.curve import Curve
+from vqtool.dash.plotting.plot import ALARM, AXIS, FIRST_CURVE, Axes, Plot, draw_plot
 
 STEPS = np.arange(50_000, dtype=np.float64)
 
@@ -90,8 +93,9 @@ def test_not_a_number_is_marked_and_the_rest_is_drawn() -> None:
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (21, 4), (80, 20)])
 def test_extremes_never_fail(values: list[float], log_y: bool, width: int, height: int) -> None:
     curve = Curve(STEPS[: len(values)], np.array(values), decay=0.9)
-    for kind in ("step", "seconds"):
-        plot = draw_plot([curve, curve], width, height, Axes(kind, log_y, marks=[0.0, 1e9]))
+    for kind, x_range, log_x in product(("step", "seconds", "clock"), (None, (0.5, 1.5), (7.0, 9.0)), (False, True)):
+        axes = Axes(kind, log_y, log_x, clip_outliers=log_x, x_range=x_range, marks=[0.0, 1e9])
+        plot = draw_plot([curve, curve], width, height, axes)
         assert plot.codes.shape == plot.roles.shape == (height, width)
         assert all(len(row) == width for row in plot.rows())
 
@@ -101,8 +105,9 @@ def test_extremes_never_fail(values: list[float], log_y: bool, width: int, heigh
     "x", [[-1e308, 0.0, 1e308], [np.nan, 1.0, np.inf], [5.0, 5.0, 5.0], [1e15, 1e15 + 1, 1e15 + 2]]
 )
 def test_odd_times_never_fail(x: list[float]) -> None:
-    plot = draw_plot([Curve(np.array(x), np.array([1.0, np.nan, 3.0]))], 40, 9, Axes("seconds", marks=[1e308, np.nan]))
-    assert plot.codes.shape == (9, 40)
+    for kind, log_x in product(("seconds", "clock"), (False, True)):
+        axes = Axes(kind, log_x=log_x, marks=[1e308, np.nan])
+        assert draw_plot([Curve(np.array(x), np.array([1.0, np.nan, 3.0]))], 40, 9, axes).codes.shape == (9, 40)
 
 
 def test_zero_size_is_one_cell() -> None:
@@ -163,3 +168,68 @@ def test_marks_are_vertical_lines_behind_the_curves() -> None:
 def test_blank_braille_is_never_written() -> None:
     plot = draw_plot([Curve(STEPS, np.sin(STEPS / 5000))], 80, 20, Axes())
     assert not (plot.codes == BLANK).any()
+
+
+def test_part_of_the_axis_is_drawn_as_if_nothing_else_were_there_but_the_lines_that_lead_out() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal(1000)
+    part = draw_plot([Curve(STEPS[:1000], values)], 60, 12, Axes(x_range=(200.0, 300.0)))
+    alone = draw_plot([Curve(STEPS[200:301], values[200:301])], 60, 12, Axes())
+    assert part.rows() == alone.rows()
+    sparse = Curve(np.array([0.0, 100.0]), np.array([0.0, 1.0]))
+    between = draw_plot([sparse], 60, 12, Axes(x_range=(40.0, 60.0)))
+    assert is_drawn(between)[:, between.left :].any(axis=0).all()
+    labels = [float(row.split("┤")[0]) for row in between.rows() if "┤" in row]
+    assert 0.4 <= min(labels) <= max(labels) <= 0.6
+
+
+def test_missing_and_hidden_values_outside_the_picture_are_not_told() -> None:
+    values = np.ones(100)
+    values[[10, 60]] = np.nan
+    values[[20, 70, 71]] = -1.0
+    plot = draw_plot([Curve(STEPS[:100], values)], 60, 12, Axes(log_y=True, x_range=(50.0, 80.0)))
+    assert plot.hidden == 2 and "".join(plot.rows()).count("×") == 1
+
+
+def test_outliers_leave_the_picture_marked_and_counted() -> None:
+    values = np.sin(STEPS[:500] / 20)
+    values[[100, 300]], values[400] = 1e6, -1e6
+    curve = Curve(STEPS[:500], values)
+    plain = draw_plot([curve], 60, 12, Axes())
+    clipped = draw_plot([curve], 60, 12, Axes(clip_outliers=True))
+    assert (plain.clipped, clipped.clipped) == (0, 3)
+    rows = clipped.rows()
+    assert rows[0].count("▲") == 2 and rows[clipped.num_rows - 1].count("▼") == 1
+    assert all(abs(float(row.split("┤")[0])) <= 5 for row in rows if "┤" in row)
+    calm = draw_plot([Curve(STEPS[:500], np.sin(STEPS[:500]))], 60, 12, Axes(clip_outliers=True))
+    assert calm.clipped == 0
+
+
+def test_log_x_places_decades_evenly_and_starts_at_the_first_positive_step() -> None:
+    steps = np.array([0.0, 1, 10, 100, 1000, 10_000])
+    plot = draw_plot([Curve(steps, steps, marker="◆", dotted=True)], 81, 12, Axes(log_x=True))
+    columns = sorted({int(column) for column in np.argwhere(plot.codes[: plot.num_rows] == ord("◆"))[:, 1]})
+    assert len(columns) == 5 and np.ptp(np.diff(columns)) <= 1
+    assert plot.rows()[-1].split() == ["1", "10", "100", "1000", "10k"]
+
+
+@pytest.mark.parametrize("log_x", [False, True])
+def test_places_of_columns_and_columns_of_places_agree(log_x: bool) -> None:
+    plot = draw_plot([Curve(STEPS[1:1000], STEPS[1:1000])], 50, 12, Axes(log_x=log_x, x_range=(10.0, 500.0)))
+    for column in range(plot.left, 50):
+        assert plot.column_of(plot.x_at(column)) == column
+    assert plot.column_of(9.0) is None and plot.column_of(501.0) is None and plot.column_of(-1.0) is None
+    assert plot.x_at(0) == pytest.approx(10.0) and plot.x_at(1e9) == pytest.approx(500.0)
+
+
+def test_label_stands_at_the_last_point_seen() -> None:
+    curve = Curve(STEPS[:101], STEPS[:101], label="B")
+    whole, part = draw_plot([curve], 50, 12, Axes()), draw_plot([curve], 50, 12, Axes(x_range=(0.0, 50.0)))
+    assert np.argwhere(whole.codes == ord("B")).tolist() == [[0, 49]]
+    assert np.argwhere(part.codes == ord("B")).tolist() == [[0, 49]]
+
+
+def test_value_of_the_nearest_point() -> None:
+    curve = Curve(np.array([0.0, 10.0, 20.0, np.nan]), np.array([1.0, np.nan, 3.0, 4.0]))
+    assert [curve.y_at(x) for x in (-5.0, 4.9, 16.0, 1e9)] == [1.0, 1.0, 3.0, 3.0]
+    assert np.isnan(curve.y_at(9.0)) and np.isnan(Curve(STEPS[:0], STEPS[:0]).y_at(1.0))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vqtool.dash.reader import LISTING_SECONDS, RunReader, Update
+from vqtool.dash.reader import LISTING_SECONDS, NEWEST_BYTES, RunReader, Update
 from vqtool.dash.state import RunState, read_run
 from vqtool.dash.watcher import RunWatcher
 from vqtool.runs.folder import RunFolder
@@ -82,6 +82,33 @@ def test_empty_folder_becomes_a_run(tmp_path: Path, recorded: RunFolder) -> None
     state_after(reader, state, LISTING_SECONDS)
     assert state.status_error is None
     assert len(state.metrics.items()) == 19
+
+
+def test_long_log_is_read_newest_part_first(run: RunFolder) -> None:
+    steps = range(302, 20_302)
+    with run.metrics_file.open("a") as stream:
+        for step in steps:
+            stream.write(f'{{"step": {step}, "time": {step}.0, "split": "train", "loss/total": {step}.5, "x": 0.0}}\n')
+    assert run.metrics_file.stat().st_size > NEWEST_BYTES
+    reader, state = RunReader(run), RunState(run)
+    loss = state_after(reader, state, 0.0).metrics.get("train", "loss/total")
+    assert loss is not None and loss.last == (20_301, 20_301.5) and loss.step[0] > 302
+    assert reader.more and 0 < state.share_unread < 1
+    while reader.more:
+        state_after(reader, state, 0.0)
+    assert loss.step.tolist() == [*range(2, 301, 2), *steps]
+    assert state.share_unread == 0
+    assert state.metrics.latest("val", "metric/psnr") == 18
+
+
+def test_long_log_that_vanishes_while_it_is_read_is_no_endless_loop(run: RunFolder) -> None:
+    with run.metrics_file.open("a") as stream:
+        stream.writelines(f'{{"step": {step}, "split": "train", "x": 0.0}}\n' for step in range(40_000))
+    reader, state = RunReader(run), RunState(run)
+    state_after(reader, state, 0.0)
+    run.metrics_file.unlink()
+    state_after(reader, state, 0.0)
+    assert not reader.more
 
 
 def test_vanished_run_keeps_what_is_known(run: RunFolder) -> None:

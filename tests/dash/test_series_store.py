@@ -109,3 +109,45 @@ def test_flood_of_names_is_bounded() -> None:
     store = store_of(*({"step": 1, f"name {number}": 1.0} for number in range(MAX_SERIES + 5)))
     assert len(store.items()) == MAX_SERIES
     assert store.num_refused == 5
+
+
+def test_earlier_columns_are_as_if_they_had_come_first() -> None:
+    rng = np.random.default_rng(0)
+    records = [
+        {"step": int(step), "time": float(index // 3), "split": "train", "a": float(index)}
+        for index, step in enumerate(rng.integers(0, 60, 300))
+    ]
+    for resume in (None, Resume(30, 40.0)):
+        forth, back = MetricStore(), MetricStore()
+        for store in (forth, back):
+            if resume is not None:
+                store.resume(resume)
+        for start in range(0, 300, 50):
+            for columns in columns_of(records[start : start + 50])[0]:
+                forth.append(columns)
+            for columns in reversed(columns_of(records[250 - start : 300 - start])[0]):
+                back.append(columns, earlier=True)
+        assert points(back, "a") == points(forth, "a")
+
+
+def test_mixed_records_become_what_they_become_alone() -> None:
+    rng = np.random.default_rng(0)
+    values = [1, 2.5, None, True, "3", [1]]
+    records = [
+        {"step": step, "split": "train" if step % 3 else "val", "time": 1.0, "a": values[rng.choice(6)], "b": 1.0}
+        for step in range(200)
+    ]
+    for step in range(0, 200, 7):
+        del records[step]["b"]
+    together, alone = MetricStore(), MetricStore()
+    for columns in columns_of(records)[0]:
+        together.append(columns)
+    for record in records:
+        for columns in columns_of([record])[0]:
+            alone.append(columns)
+    for key, series in alone.items():
+        found = together.get(*key)
+        assert found is not None
+        known = ~np.isnan(series.value)
+        assert set(series.step[known]) == set(found.step[~np.isnan(found.value)])
+        assert np.array_equal(found.value[~np.isnan(found.value)], series.value[known])

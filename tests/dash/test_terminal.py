@@ -22,7 +22,7 @@ def test_torch_is_never_imported() -> None:
 
 def test_printing_a_run_needs_no_terminal_library(recorded: RunFolder) -> None:
     program = (
-        "import sys, pathlib; from vqtool.cli.dash import dash; dash(pathlib.Path(sys.argv[1]), once=True);"
+        "import sys, pathlib; from vqtool.cli.dash import dash; dash([pathlib.Path(sys.argv[1])], once=True);"
         "sys.exit(bool({'torch', 'textual', 'PIL.ImageFont'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program, recorded.path], check=False).returncode == 0

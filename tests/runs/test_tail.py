@@ -109,3 +109,44 @@ def test_start_near_the_end_begins_with_a_whole_line(log: Path) -> None:
 
 def test_folder_in_the_place_of_the_file_is_nothing(tmp_path: Path) -> None:
     assert LineTail(tmp_path).read() == []
+
+
+@pytest.mark.parametrize("max_bytes", [7, 8, 11, 64, 4096])
+@pytest.mark.parametrize("start_bytes", [1, 6, 7, 20, 299, 300, 1000])
+def test_newest_part_first_then_the_rest_loses_and_repeats_nothing(log: Path, start_bytes: int, max_bytes: int) -> None:
+    lines = [b"%05d" % number for number in range(50)]
+    append(log, b"\n".join(lines) + b"\n")
+    tail = LineTail(log, start_bytes)
+    seen = tail.read()
+    shares = [2.0]
+    while tail.share_passed_over:
+        assert tail.share_passed_over < shares[-1]
+        shares.append(tail.share_passed_over)
+        seen = tail.read_earlier(max_bytes) + seen
+        append(log, b"later\n")
+        seen += tail.read()
+    assert [line for line in seen if line != b"later"] == lines
+    assert tail.read_earlier() == []
+    assert tail.num_long_lines == 0
+
+
+def test_long_line_in_the_part_passed_over_is_counted_once(log: Path) -> None:
+    append(log, b"one\ntwo\n" + b"x" * 100 + b"\nthree\nfour\n")
+    tail = LineTail(log, start_bytes=5)
+    seen = tail.read()
+    while tail.share_passed_over:
+        seen = tail.read_earlier(10) + seen
+    assert seen == [b"one", b"two", b"three", b"four"]
+    assert tail.num_long_lines == 1
+
+
+def test_file_replaced_before_the_rest_was_read_starts_anew(log: Path) -> None:
+    append(log, b"one\ntwo\nthree\n")
+    tail = LineTail(log, start_bytes=7)
+    assert tail.read() == [b"three"]
+    log.write_bytes(b"new\n")
+    assert tail.read_earlier() == []
+    assert tail.read() == [b"new"]
+    assert tail.share_passed_over == 0 and tail.num_restarts == 1
+    log.unlink()
+    assert tail.read_earlier() == []

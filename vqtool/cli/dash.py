@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
 DEFAULT_DIR = Path("runs")
 ALARM_EXIT_CODE = 3
+MAX_OTHERS = 7
 EPILOG = """Examples:
 
 vqtool dash
 
 vqtool dash runs/first
+
+vqtool dash runs/first runs/second
 
 vqtool dash runs/first --once
 
@@ -24,12 +27,14 @@ vqtool dash --json"""
 
 
 def dash(
-    path: Annotated[
-        Path,
+    paths: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="RUN_OR_RUNS_DIR", autocompletion=completion.run_paths, help="A run, or a folder of runs."
+            metavar="RUN_OR_RUNS_DIR...",
+            autocompletion=completion.run_paths,
+            help="A run, or a folder of runs (default: runs). Of further runs the curves are drawn too.",
         ),
-    ] = DEFAULT_DIR,
+    ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 on an alarm.")
     ] = False,
@@ -37,20 +42,30 @@ def dash(
     debug: options.Debug = False,
 ) -> None:
     """Watch a training run: curves, previews, codebook, log. Reads the run folder only: live, finished or copied."""
-    from vqtool.runs.find import find_named_run
+    from vqtool.errors import VqtoolError
     from vqtool.runs.folder import find_run, list_runs
 
-    if not path.exists() and path != DEFAULT_DIR:
-        path = find_named_run(str(path), DEFAULT_DIR).path
-    newest = find_run(path)
+    path, *further = map(_named_run, paths or [DEFAULT_DIR])
+    newest, others = find_run(path), [find_run(other) for other in further[:MAX_OTHERS]]
+    if (once or json_) and further:
+        raise VqtoolError("--once and --json print one run: call vqtool dash for each run")
+    if len(further) > MAX_OTHERS:
+        raise VqtoolError(f"{len(further) + 1} runs are more than can be told apart: give up to {MAX_OTHERS + 1}")
     if once or json_:
         _print_state(newest, json_)
         return
     _check_terminal()
     from vqtool.dash.app import DashApp
 
-    has_choice = newest.path != path and len(list(list_runs(path))) > 1
-    DashApp(None if has_choice else newest, path).run()
+    has_choice = newest.path != path and len(list(list_runs(path))) > 1 and not others
+    DashApp(None if has_choice else newest, path, others=others).run()
+
+
+def _named_run(path: Path) -> Path:
+    """A run may be given by its name alone."""
+    from vqtool.runs.find import find_named_run
+
+    return path if path.exists() or path == DEFAULT_DIR else find_named_run(str(path), DEFAULT_DIR).path
 
 
 def _print_state(run: "RunFolder", as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """The dashboard as an application."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,10 +18,10 @@ class DashApp(App[None]):
     TITLE = "vqtool dash"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", "Quit", show=False, priority=True)]
 
-    def __init__(self, run: RunFolder | None, runs_dir: Path) -> None:
-        """Show `run`, or where it is None the runs in `runs_dir`."""
+    def __init__(self, run: RunFolder | None, runs_dir: Path, *, others: Sequence[RunFolder] = ()) -> None:
+        """Show `run` and the curves of `others` beside its own, or where it is None the runs in `runs_dir`."""
         super().__init__()
-        self._first_screen = PickerScreen(runs_dir) if run is None else RunScreen(run)
+        self._first_screen = PickerScreen(runs_dir) if run is None else RunScreen(run, others=others)
 
     def on_mount(self) -> None:
         """Show the first screen."""
@@ -31,5 +32,5 @@ class DashApp(App[None]):
         self.switch_screen(PickerScreen(message.runs_dir))
 
     def on_picker_screen_chosen(self, message: PickerScreen.Chosen) -> None:
-        """From the list of runs to a run."""
-        self.switch_screen(RunScreen(message.run))
+        """From the list of runs to a run, with those marked beside it."""
+        self.switch_screen(RunScreen(message.run, others=message.others))

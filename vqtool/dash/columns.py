@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,45 @@ def columns_of(records: Iterable[Mapping[str, Any]]) -> tuple[list[Columns], int
 
     A record without a whole, non-negative step is unusable; a name that holds no number in any record is dropped.
     """
+    groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for record in records:
+        groups.setdefault((str(record.get("split", "")), len(record)), []).append(record)
+    columns, num_unusable = [], 0
+    for group in groups.values():
+        alike = _columns_of_alike(group)
+        found, unusable = ([alike], 0) if alike is not None else _columns_of_any(group)
+        columns += found
+        num_unusable += unusable
+    return columns, num_unusable
+
+
+def _columns_of_alike(records: Sequence[Mapping[str, Any]]) -> Columns | None:
+    """The records of one split as columns where all have the same names, and numbers alone; else None.
+
+    That is nearly every group of a real log, and several times as fast.
+    """
+    first = records[0]
+    names = [name for name in first if name != "split"]
+    if not {"step", "time", "split"} <= first.keys() or not all(_is_number(first[name]) for name in names):
+        return None
+    try:
+        steps = list(map(itemgetter("step"), records))
+        table = np.array(list(map(itemgetter(*names), records)), dtype=np.float64).T.copy()
+    except (KeyError, TypeError, ValueError):
+        return None
+    if set(map(type, steps)) != {int} or min(steps) < 0 or max(steps) >= MAX_STEP:
+        return None
+    values = dict(zip(names, table, strict=True))
+    times = values["time"]
+    numbers = {name: column for name, column in values.items() if name not in _COORDINATES}
+    return Columns(str(first["split"]), np.array(steps, dtype=np.int64), times, numbers)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _columns_of_any(records: Iterable[Mapping[str, Any]]) -> tuple[list[Columns], int]:
     groups: dict[tuple[str, tuple[str, ...]], list[Mapping[str, Any]]] = {}
     num_unusable = 0
     for record in records:

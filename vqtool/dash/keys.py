@@ -5,16 +5,28 @@ from textual.binding import Binding, BindingType
 PANELS = ("charts", "preview", "codebook", "log")
 
 BINDINGS: list[BindingType] = [
-    Binding("q", "app.quit", "Quit"),
     Binding("question_mark", "help", "Help", key_display="?"),
+    Binding("q", "app.quit", "Quit"),
     Binding("tab", "next_panel(1)", "Panel", key_display="tab"),
     Binding("shift+tab", "next_panel(-1)", "Panel", show=False),
     *(Binding(str(number), f"panel({number - 1})", name, show=False) for number, name in enumerate(PANELS, 1)),
-    Binding("enter", "enlarge", "Zoom"),
-    Binding("l", "log_axis", "Log"),
-    Binding("x", "time_axis", "Time"),
-    Binding("plus,equals_sign", "smooth(1)", "Smooth", key_display="+ -"),
-    Binding("minus", "smooth(-1)", "Less smooth", show=False),
+    Binding("enter", "enlarge", "Enlarge"),
+    Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+ - 0"),
+    Binding("minus,underscore", "zoom(-1)", "Zoom out", show=False),
+    Binding("0", "reset_zoom", "All", show=False),
+    Binding("shift+left,left_parenthesis", "pan(-1)", "Pan", show=False),
+    Binding("shift+right,right_parenthesis", "pan(1)", "Pan", show=False),
+    Binding("h", "cursor(-1)", "Cursor", key_display="h l"),
+    Binding("l", "cursor(1)", "Cursor", show=False),
+    Binding("H", "cursor(-10)", "Cursor", show=False),
+    Binding("L", "cursor(10)", "Cursor", show=False),
+    Binding("escape", "hide_cursor", "No cursor", show=False),
+    Binding("x", "x_axis", "x axis"),
+    Binding("X", "log_x", "Log x", show=False),
+    Binding("y", "log_y", "Log y"),
+    Binding("i", "outliers", "Outliers"),
+    Binding("a", "smooth(1)", "Smooth", key_display="a A"),
+    Binding("A", "smooth(-1)", "Less smooth", show=False),
     Binding("left", "select(-1, 0)", "Chart", show=False),
     Binding("right", "select(1, 0)", "Chart", show=False),
     Binding("up", "select(0, -1)", "Chart", show=False),
@@ -37,7 +49,8 @@ BINDINGS: list[BindingType] = [
 ]
 
 PANEL_OF_ACTION = {
-    **dict.fromkeys(("enlarge", "log_axis", "time_axis", "smooth", "select", "page"), "charts"),
+    **dict.fromkeys(("enlarge", "smooth", "select", "page", "zoom", "reset_zoom", "pan"), "charts"),
+    **dict.fromkeys(("cursor", "hide_cursor", "x_axis", "log_x", "log_y", "outliers"), "charts"),
     **dict.fromkeys(("play", "scrub", "frame", "clip", "error_map"), "preview"),
 }
 """Actions that need their panel to be seen; the others always work."""
@@ -57,12 +70,26 @@ HELP = (
         (
             ("arrows, click", "select a chart"),
             ("pgup pgdn", "previous, next page of charts"),
-            ("enter, click", "zoom into the selected chart, or out"),
-            ("l", "logarithmic y axis"),
-            ("x", "x axis: steps or time"),
-            ("+ -", "smooth training curves more, less"),
+            ("enter, click title", "enlarge the selected chart, or show all"),
+            ("+ - wheel", "zoom in, out"),
+            ("( ) shift+←→ drag", "earlier, later part"),
+            ("0, double click", "everything again"),
+            ("h l, H L, click", "cursor: values of all charts there"),
+            ("esc", "no cursor"),
+            ("x", "x axis: steps, time since start, time of day"),
+            ("X y", "logarithmic x axis; y axis of this chart"),
+            ("i", "outliers leave the picture, or stay"),
+            ("a A", "smooth training curves more, less"),
             ("─ ◆ ■ ▲", "train, val, test, other splits"),
             ("× ┊", "not a number; the run was resumed"),
+        ),
+    ),
+    (
+        "Log",
+        (
+            ("/, n N", "search; earlier, later match"),
+            ("f", "follow the end, or stay"),
+            ("o, click", "scroll the events, or the console"),
         ),
     ),
     (

@@ -1,7 +1,7 @@
 """Reading what a run folder gained since the last look: bounded slices, immutable updates, no terminal."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from vqtool.runs.previews import list_previews, read_array
 from vqtool.runs.tail import LineTail
 
 CONSOLE_BYTES = 64 << 10
+NEWEST_BYTES = 1 << 20
+"""Of the metrics: what is read first, so that the last steps are seen at once however long the log is."""
 LISTING_SECONDS = 3.0
 StepPaths = tuple[tuple[int, Path], ...]
 
@@ -33,11 +35,16 @@ class CodebookUsage:
 
 @dataclass(frozen=True)
 class Update:
-    """What changed in a run folder; None where nothing did. `bad_lines` is the total so far."""
+    """What changed in a run folder; None where nothing did. `bad_lines` is the total so far.
+
+    `earlier_metrics` were written before all that were delivered; `share_unread`, in [0, 1], of the metrics is to come.
+    """
 
     status: Mapping[str, Any] | None = None
     status_error: str | None = None
     metrics: tuple[Columns, ...] = ()
+    earlier_metrics: tuple[Columns, ...] = ()
+    share_unread: float = 0.0
     metrics_restarted: bool = False
     events: tuple[Mapping[str, Any], ...] = ()
     events_restarted: bool = False
@@ -54,7 +61,7 @@ class RunReader:
     def __init__(self, run: RunFolder) -> None:
         self.run = run
         self.more = False
-        self._metrics = JsonlTail(run.metrics_file)
+        self._metrics = JsonlTail(run.metrics_file, start_bytes=NEWEST_BYTES)
         self._events = JsonlTail(run.events_file)
         self._console = LineTail(run.console_file, start_bytes=CONSOLE_BYTES)
         self._previews = _Listing(run.previews, lambda: list_previews(run))
@@ -67,13 +74,15 @@ class RunReader:
     def poll(self, now: float) -> Update | None:
         """What is new at `now` (unix seconds), or None; afterwards `more` tells whether there is more already."""
         restarts = self._metrics.num_restarts, self._events.num_restarts
-        columns, num_unusable = columns_of(self._metrics.read())
+        earlier = self._earlier_metrics()
+        columns = self._columns(self._metrics.read())
         events = self._events.read()
-        self._num_unusable += num_unusable
         codebooks = self._codebooks.changed(now)
         update = Update(
             **self._changed_status(),
-            metrics=tuple(columns),
+            metrics=columns,
+            earlier_metrics=earlier if self._metrics.num_restarts == restarts[0] else (),
+            share_unread=self._metrics.share_passed_over,
             metrics_restarted=self._metrics.num_restarts > restarts[0],
             events=tuple(events),
             events_restarted=self._events.num_restarts > restarts[1],
@@ -83,9 +92,18 @@ class RunReader:
             codebook=_newest_usage(codebooks or ()),
             bad_lines=self._metrics.num_bad_lines + self._events.num_bad_lines + self._num_unusable,
         )
-        self.more = self._metrics.more or self._events.more or self._console.more
+        reads_back = self._metrics.share_passed_over > 0 and any((columns, earlier))
+        self.more = reads_back or self._metrics.more or self._events.more or self._console.more
         news, self._bad_lines = _has_news(update, self._bad_lines), update.bad_lines
         return update if news else None
+
+    def _earlier_metrics(self) -> tuple[Columns, ...]:
+        return self._columns(self._metrics.read_earlier()) if self._metrics.share_passed_over else ()
+
+    def _columns(self, records: Iterable[Mapping[str, Any]]) -> tuple[Columns, ...]:
+        columns, num_unusable = columns_of(records)
+        self._num_unusable += num_unusable
+        return tuple(columns)
 
     def _changed_status(self) -> dict[str, Any]:
         """The status when its file changed, the error when there is a new one."""
@@ -148,7 +166,7 @@ def _newest_usage(codebooks: StepPaths) -> CodebookUsage | None:
 def _has_news(update: Update, bad_lines: int) -> bool:
     return (
         any(value is not None for value in (update.status, update.status_error, update.previews, update.codebooks))
-        or any((update.metrics, update.events, update.console))
+        or any((update.metrics, update.earlier_metrics, update.events, update.console))
         or update.metrics_restarted
         or update.events_restarted
         or update.bad_lines != bad_lines

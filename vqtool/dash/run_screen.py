@@ -1,7 +1,7 @@
 """The screen of one run: the panels, what keeps them up to date, and what the keys do."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,20 +10,24 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
+from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from vqtool.core.text import clean
 from vqtool.dash import keys
+from vqtool.dash.chart_actions import ChartActions
 from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
 from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
-from vqtool.dash.panels.log import LinesView, LogPanel
+from vqtool.dash.panels.key_bar import KeyBar
+from vqtool.dash.panels.lines import LinesView
+from vqtool.dash.panels.log import LogPanel
 from vqtool.dash.panels.preview import PreviewPanel
 from vqtool.dash.panels.status import StatusBar, TabBar
 from vqtool.dash.reader import Update
 from vqtool.dash.state import RunState
 from vqtool.dash.summary import event_text, summarise
+from vqtool.dash.text import percent
 from vqtool.dash.watcher import RunWatcher
 from vqtool.errors import VqtoolError
 from vqtool.runs.control import Request, send_request
@@ -31,6 +35,8 @@ from vqtool.runs.folder import RunFolder, is_alive
 
 LARGE_WIDTH, LARGE_HEIGHT = 120, 36
 DRAW_SECONDS = 0.1
+SECONDS_A_POINT, MAX_CHARTS_SECONDS = 1e-5, 10.0
+"""The charts of a long run are drawn the less often, the more points they have: so it costs a share of the time."""
 QUESTIONS: Mapping[Request, str] = {
     "stop": "Stop the training after this step? It writes a checkpoint first and can be resumed.",
     "checkpoint": "Write a checkpoint now?",
@@ -40,8 +46,11 @@ QUESTIONS: Mapping[Request, str] = {
 _SEVERITIES: Mapping[str, Literal["information", "warning"]] = {"request": "information", "alarm": "warning"}
 
 
-class RunScreen(Screen[None]):
-    """Watches a run folder and shows it."""
+class RunScreen(ChartActions, Screen[None]):
+    """Watches a run folder and shows it; further runs are drawn into the same charts.
+
+    `cursor_step` is the step of the charts' cursor, None where there is none: panels that show a step may watch it.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = keys.BINDINGS
     AUTO_FOCUS = ""
@@ -56,11 +65,14 @@ class RunScreen(Screen[None]):
     RunScreen #panels.-overview > #charts { row-span: 3; }
     """
 
-    class Changed(Message):
-        """The run folder gained something."""
+    cursor_step: reactive[int | None] = reactive(None)
 
-        def __init__(self, update: Update) -> None:
+    class Changed(Message):
+        """The folder of a run gained something."""
+
+        def __init__(self, state: RunState, update: Update) -> None:
             super().__init__()
+            self.state = state
             self.update = update
 
     class RunsWanted(Message):
@@ -70,15 +82,18 @@ class RunScreen(Screen[None]):
             super().__init__()
             self.runs_dir = runs_dir
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, *, others: Sequence[RunFolder] = ()) -> None:
+        """Show `run`, and the curves of `others` beside its own."""
         super().__init__()
         self.state = RunState(run)
+        self.others = [RunState(other) for other in others]
         self.active = 0
         self._opened = time.time()
-        self._drawing_due = False
+        self._drawing_due = self._charts_due = False
+        self._charts_at = 0.0
         self._large = False
         self._stale: set[str] = set()
-        self._watcher = RunWatcher(run, lambda update: self.post_message(self.Changed(update)))
+        self._watchers = [self._watcher_of(state) for state in (self.state, *self.others)]
 
     def compose(self) -> ComposeResult:
         """The status above, the panels, the keys below."""
@@ -89,17 +104,19 @@ class RunScreen(Screen[None]):
             yield PreviewPanel(colours=not self.app.no_color, id="preview")
             yield CodebookPanel(id="codebook")
             yield LogPanel(id="log")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin to watch."""
         self._show_panels()
         self.set_interval(1.0, self._show_status)
-        self._watcher.start()
+        for watcher in self._watchers:
+            watcher.start()
 
     def on_unmount(self) -> None:
         """End watching."""
-        self._watcher.stop()
+        for watcher in self._watchers:
+            watcher.stop()
 
     def on_resize(self, event: events.Resize) -> None:
         """Show all panels beside each other where there is room."""
@@ -109,12 +126,28 @@ class RunScreen(Screen[None]):
     def on_run_screen_changed(self, message: Changed) -> None:
         """Take in an update now, and draw soon: updates that come together are drawn once."""
         message.stop()
-        self.state.apply(message.update)
-        self._note_stale(message.update)
-        self._tell(message.update.events)
+        message.state.apply(message.update)
+        if message.state is self.state:
+            self._note_stale(message.update)
+            self._tell(message.update.events)
+        else:
+            self._stale.add("charts")
+        is_complete = message.update.earlier_metrics and not message.update.share_unread
+        if is_complete or message.update.metrics_restarted:
+            self._charts_at = 0.0
         if not self._drawing_due:
             self._drawing_due = True
             self.set_timer(DRAW_SECONDS, self._draw)
+
+    def on_chart_grid_cursor_moved(self, message: ChartGrid.CursorMoved) -> None:
+        """The charts' cursor went to another step."""
+        message.stop()
+        self.cursor_step = message.step
+
+    def on_chart_grid_note_changed(self, message: ChartGrid.NoteChanged) -> None:
+        """What the charts show is to be told in another way."""
+        message.stop()
+        self._show_tabs()
 
     def on_tab_bar_chosen(self, message: TabBar.Chosen) -> None:
         """A panel's name was clicked."""
@@ -142,34 +175,6 @@ class RunScreen(Screen[None]):
     def action_help(self) -> None:
         """Show the keys."""
         self.app.push_screen(HelpScreen(keys.HELP))
-
-    def action_enlarge(self) -> None:
-        """Enlarge the selected chart, or show all again."""
-        self._charts.toggle_enlarged()
-
-    def action_log_axis(self) -> None:
-        """Switch the selected chart's y axis."""
-        self._charts.toggle_log()
-
-    def action_time_axis(self) -> None:
-        """Switch the charts' x axis."""
-        self._charts.toggle_time()
-        self._show_tabs()
-
-    def action_smooth(self, change: int) -> None:
-        """Smooth more or less."""
-        self._charts.change_smoothing(change)
-        self._show_tabs()
-
-    def action_select(self, across: int, down: int) -> None:
-        """Select another chart."""
-        self._charts.move(across, down)
-        self._show_tabs()
-
-    def action_page(self, change: int) -> None:
-        """Turn the page of charts."""
-        self._charts.turn_page(change)
-        self._show_tabs()
 
     def action_play(self) -> None:
         """Play or pause the preview."""
@@ -204,12 +209,16 @@ class RunScreen(Screen[None]):
         self.post_message(self.RunsWanted(self.state.run.path.absolute().parent))
 
     @property
-    def _charts(self) -> ChartGrid:
+    def charts(self) -> ChartGrid:
+        """The charts."""
         return self.query_one(ChartGrid)
 
     @property
     def _preview(self) -> PreviewPanel:
         return self.query_one(PreviewPanel)
+
+    def _watcher_of(self, state: RunState) -> RunWatcher:
+        return RunWatcher(state.run, lambda update: self.post_message(self.Changed(state, update)))
 
     def _request(self, request: Request) -> None:
         try:
@@ -229,16 +238,16 @@ class RunScreen(Screen[None]):
         self.refresh_bindings()
 
     def _show_tabs(self) -> None:
-        charts = self._charts
-        note = f"page {charts.page + 1}/{charts.pages}, smoothing {charts.view.decay:g}"
-        self.query_one(TabBar).show(self.active, note if self.active == 0 else "")
+        loading = f"loading {percent(1 - self.state.share_unread)}, " if self.state.share_unread else ""
+        self.query_one(TabBar).show(self.active, loading + self.charts.note if self.active == 0 else "")
 
     def _show_status(self) -> None:
         self.query_one(StatusBar).show(summarise(self.state, time.time()), self.state.status_error)
 
     def _note_stale(self, update: Update) -> None:
         """Remember which panels the update concerns."""
-        if update.metrics or update.metrics_restarted or update.events or update.events_restarted:
+        metrics = update.metrics or update.earlier_metrics or update.metrics_restarted
+        if metrics or update.events or update.events_restarted:
             self._stale.add("charts")
         if update.events or update.events_restarted:
             self._stale.add("events")
@@ -250,7 +259,7 @@ class RunScreen(Screen[None]):
         stale, self._stale, self._drawing_due = self._stale, set(), False
         log = self.query_one(LogPanel)
         if "charts" in stale:
-            self._charts.show(self.state.metrics)
+            self._draw_charts()
         if "events" in stale:
             log.show_events(self.state.events)
         if "console" in stale:
@@ -259,6 +268,25 @@ class RunScreen(Screen[None]):
         self.query_one(CodebookPanel).show(self.state.codebook)
         self._show_status()
         self._show_tabs()
+
+    def _draw_charts(self) -> None:
+        """Draw the charts, or where many points were drawn just now, remember to do it later."""
+        left = self._charts_at - time.monotonic()
+        if left > 0:
+            self._stale.add("charts")
+            if not self._charts_due:
+                self._charts_due = True
+                self.set_timer(left, self._draw_late)
+            return
+        stores = [state.metrics for state in (self.state, *self.others)]
+        num_points = sum(len(series) for store in stores for _, series in store.items())
+        self._charts_at = time.monotonic() + min(MAX_CHARTS_SECONDS, num_points * SECONDS_A_POINT)
+        self.charts.show_names([state.run.name for state in (self.state, *self.others)])
+        self.charts.show(stores)
+
+    def _draw_late(self) -> None:
+        self._charts_due = False
+        self._draw()
 
     def _tell(self, new: Iterable[Mapping[str, Any]]) -> None:
         """Show the trainer's answers and alarms that came while the dashboard was open."""

@@ -27,6 +27,7 @@ class RunState:
     codebooks: StepPaths = ()
     codebook: CodebookUsage | None = None
     bad_lines: int = 0
+    share_unread: float = 0.0
 
     def apply(self, update: Update) -> None:
         """Take in an update."""
@@ -38,6 +39,9 @@ class RunState:
             self.metrics = MetricStore(self.metrics.resumes)
         for columns in update.metrics:
             self.metrics.append(columns)
+        for columns in reversed(update.earlier_metrics):
+            self.metrics.append(columns, earlier=True)
+        self.share_unread = update.share_unread
         if update.events_restarted:
             self.events.clear()
             self.metrics.resumes.clear()

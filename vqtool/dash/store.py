@@ -57,6 +57,20 @@ class Series:
             self._merge(step, time, value)
         self.version += 1
 
+    def prepend(self, step: Integers, time: Floats, value: Floats) -> None:
+        """Add values that were written before all that are known."""
+        if not len(step):
+            return
+        if self._length and step[-1] < self._step[0] and bool(np.all(np.diff(step) > 0)):
+            parts = zip((step, time, value), (self.step, self.time, self.value), strict=True)
+            self._replace(*(np.concatenate(part) for part in parts))
+        else:
+            known = self.step, self.time, self.value
+            self._replace(step[:0], time[:0], value[:0])
+            self.append(step, time, value)
+            self.append(*known)
+        self.version += 1
+
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drop the values where `mask` (N,) is false."""
         if not mask.all():
@@ -120,8 +134,8 @@ class MetricStore:
         series = self.get(split, name)
         return series.last[1] if series is not None and series.last else None
 
-    def append(self, columns: Columns) -> None:
-        """Add the columns to their series."""
+    def append(self, columns: Columns, earlier: bool = False) -> None:
+        """Add the columns to their series; `earlier` ones were written before all that are known."""
         alive = self._alive(columns.step, columns.time)
         for name, values in columns.values.items():
             series = self._series.get((columns.split, name))
@@ -130,10 +144,11 @@ class MetricStore:
                     self.num_refused += 1
                     continue
                 series = self._series[columns.split, name] = Series()
+            add = series.prepend if earlier else series.append
             if alive is None:
-                series.append(columns.step, columns.time, values)
+                add(columns.step, columns.time, values)
             else:
-                series.append(columns.step[alive], columns.time[alive], values[alive])
+                add(columns.step[alive], columns.time[alive], values[alive])
 
     def resume(self, resume: Resume) -> None:
         """Note a continuation, and drop the future that it gave up, in whatever order the two files are read."""

@@ -58,8 +58,9 @@ class JsonlTail:
     and skipped; a file that shrank or was replaced is read again from its start, and `num_restarts` counts it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._tail = LineTail(path)
+    def __init__(self, path: Path, start_bytes: int | None = None) -> None:
+        """Follow `path`; with `start_bytes` the first read begins that many bytes before the file's end."""
+        self._tail = LineTail(path, start_bytes)
         self._num_unparsed = 0
 
     @property
@@ -82,17 +83,28 @@ class JsonlTail:
         """Whether the last read stopped at its bound, so that another one follows at once."""
         return self._tail.more
 
+    @property
+    def share_passed_over(self) -> float:
+        """The share of the file, in [0, 1], that `read_earlier` has still to give."""
+        return self._tail.share_passed_over
+
     def read(self, max_bytes: int = SLICE_BYTES) -> list[dict[str, Any]]:
         """The new records, from at most `max_bytes` of the file; empty when there is nothing new or no file."""
-        lines = self._tail.read(max_bytes)
-        return [record for line in lines if line.strip() and (record := self._parse(line)) is not None]
+        return self._records(self._tail.read(max_bytes))
 
-    def _parse(self, line: bytes) -> dict[str, Any] | None:
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            record = None
-        if isinstance(record, dict):
-            return record
-        self._num_unparsed += 1
-        return None
+    def read_earlier(self, max_bytes: int = SLICE_BYTES) -> list[dict[str, Any]]:
+        """Records that the first read passed over, ascending, the newest part first; empty where none can be read."""
+        return self._records(self._tail.read_earlier(max_bytes))
+
+    def _records(self, lines: list[bytes]) -> list[dict[str, Any]]:
+        records = []
+        for line in lines:
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                record = None
+            if type(record) is dict:
+                records.append(record)
+            elif line.strip():
+                self._num_unparsed += 1
+        return records

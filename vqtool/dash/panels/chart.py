@@ -1,86 +1,75 @@
-"""The chart of one metric: a title with the last values, and curves below it."""
+"""The chart of one metric: a title with values, and curves below it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
-from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
-from textual import events
-from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
-from vqtool.core.text import clean
-from vqtool.dash.panels.strips import character_strip, text_strip
-from vqtool.dash.plotting.plot import Axes, Curve, Plot, draw_plot
-from vqtool.dash.store import Series
-from vqtool.dash.summary import UNITS
-from vqtool.dash.text import short_number
+from vqtool.dash.panels.chart_mouse import MouseChart
+from vqtool.dash.panels.chart_title import Reading, axis_note, heading, title_strip
+from vqtool.dash.panels.chart_view import RUN_LABELS, ChartView, Line
+from vqtool.dash.panels.strips import character_strip
+from vqtool.dash.plotting.axis import point_label
+from vqtool.dash.plotting.curve import Curve
+from vqtool.dash.plotting.plot import AXIS, FIRST_CURVE, Axes, Plot, draw_plot
 
 SPLIT_MARKERS = {"train": "─", "val": "◆", "test": "■"}
 OTHER_MARKER = "▲"
+NUM_RUN_COLOURS = 6
 EXACT_METRICS = {"optim/lr"}
 """Metrics without noise, which smoothing would only delay."""
 
 
-@dataclass(frozen=True)
-class ChartView:
-    """What all charts share: the x axis, the smoothing of training curves, and where the run was resumed."""
+class Chart(MouseChart):
+    """The curves of one metric, a curve a split and run; training is a smoothed line, the others dotted with markers.
 
-    x_kind: Literal["step", "seconds"] = "step"
-    decay: float = 0.0
-    start_time: float = 0.0
-    resumed_steps: tuple[int, ...] = ()
-    resumed_times: tuple[float, ...] = ()
-
-
-class Chart(Widget):
-    """The curves of one metric, a curve a split; training is a smoothed line, the others dotted with markers."""
+    One run's splits are told by colours and markers, several runs by colours and letters.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "chart--title",
-        "chart--axis",
-        "chart--alarm",
-        "chart--train",
-        "chart--val",
-        "chart--test",
-        "chart--raw",
+        *(f"chart--{name}" for name in ("title", "axis", "alarm", "cursor", "train", "val", "test", "raw")),
+        *(f"chart--run-{number}" for number in range(NUM_RUN_COLOURS)),
     }
     DEFAULT_CSS = """
     Chart { width: 1fr; height: 1fr; padding: 0 1 0 0; }
     Chart .chart--title { text-style: bold; color: $foreground; }
     Chart .chart--axis { color: $foreground 60%; }
     Chart .chart--alarm { color: $text-error; text-style: bold; }
-    Chart .chart--train { color: $primary-lighten-2; }
+    Chart .chart--cursor { color: $foreground; text-style: reverse; }
+    Chart .chart--train, Chart .chart--run-0 { color: $primary-lighten-2; }
     Chart .chart--raw { color: $primary-darken-1; }
-    Chart .chart--val { color: $warning; text-style: bold; }
-    Chart .chart--test { color: $success; text-style: bold; }
+    Chart .chart--val, Chart .chart--run-1 { color: $warning; text-style: bold; }
+    Chart .chart--test, Chart .chart--run-2 { color: $success; text-style: bold; }
+    Chart .chart--run-3 { color: $error-lighten-2; }
+    Chart .chart--run-4 { color: $secondary-lighten-2; }
+    Chart .chart--run-5 { color: $foreground; }
     """
-
-    class Selected(Message):
-        """The chart was clicked."""
-
-        def __init__(self, chart: "Chart") -> None:
-            super().__init__()
-            self.chart = chart
 
     def __init__(self, metric: str) -> None:
         super().__init__()
         self.metric = metric
         self.log_y = False
         self.is_selected = False
-        self._lines: dict[str, Series] = {}
+        self.num_runs = 1
+        self._lines: Sequence[Line] = ()
         self._view = ChartView()
+        self._curves: dict[tuple[int, str], tuple[object, Curve]] = {}
         self._key: tuple[object, ...] = ()
         self._plot: Plot | None = None
 
-    def show(self, lines: Mapping[str, Series], view: ChartView) -> None:
-        """Draw the series by split from now on; costs nothing when neither they nor the view changed."""
-        self._lines, self._view = dict(lines), view
-        if self._current_key() != self._key:
+    @property
+    def plot(self) -> Plot | None:
+        """The plot as drawn last."""
+        return self._plot
+
+    def show(self, lines: Sequence[Line], view: ChartView, num_runs: int = 1) -> None:
+        """Draw the lines from now on; costs nothing when neither they nor the view changed."""
+        pointer_moved = view.pointer != self._view.pointer
+        self._lines, self._view, self.num_runs = lines, view, num_runs
+        if pointer_moved or self._current_key() != self._key:
             self.refresh()
 
     def select(self, selected: bool) -> None:
@@ -94,6 +83,10 @@ class Chart(Widget):
         self.log_y = not self.log_y
         self.refresh()
 
+    def run_style(self, run: int) -> Style:
+        """The style of a run's curves where several are drawn."""
+        return self._part(f"run-{run % NUM_RUN_COLOURS}")
+
     def render_line(self, y: int) -> Strip:
         """Line `y` of the widget: the title, then the plot."""
         width, height = self.size
@@ -102,78 +95,96 @@ class Chart(Widget):
             return self._title(width)
         if y - 1 >= len(plot.codes):
             return Strip.blank(width, self.visual_style.rich_style)
-        return character_strip(plot.codes[y - 1], plot.roles[y - 1], self._role_styles())
-
-    def on_click(self, event: events.Click) -> None:
-        """Select the chart; a second click enlarges it."""
-        event.stop()
-        self.post_message(self.Selected(self))
+        return self._plot_strip(plot, y - 1)
 
     def _current_key(self) -> tuple[object, ...]:
-        series = tuple((split, series, series.version) for split, series in self._lines.items())
-        return (series, self._view, self.log_y, self.size)
+        series = tuple((line, line.series.version) for line in self._lines)
+        return (series, replace(self._view, cursor=None, hover=None), self.log_y, self.size, self.num_runs)
 
     def _drawn(self, width: int, height: int) -> Plot:
         key = self._current_key()
         if self._plot is None or key != self._key:
             self._key = key
-            self._plot = draw_plot([self._curve(*line) for line in self._lines.items()], width, height, self._axes())
+            self._plot = draw_plot([self._curve(line) for line in self._lines], width, height, self._axes())
         return self._plot
 
-    def _curve(self, split: str, series: Series) -> Curve:
-        seconds = self._view.x_kind == "seconds"
-        x, y = series.time - self._view.start_time if seconds else series.step.astype(np.float64), series.value
-        if seconds and len(x) > 1 and not np.all(np.diff(x) >= 0):
+    def _curve(self, line: Line) -> Curve:
+        """The line's curve, kept while it does not change: smoothing it is most of the work of drawing."""
+        kind = self._view.x_kind
+        is_train = line.split == "train"
+        decay = self._view.decay if is_train and self.metric not in EXACT_METRICS else 0.0
+        key = line, line.series.version, kind, decay, self.num_runs
+        known = self._curves.get((line.run, line.split))
+        if known is not None and known[0] == key:
+            return known[1]
+        x, y = line.x(kind), line.series.value
+        if kind != "step" and len(x) > 1 and not np.all(np.diff(x) >= 0):
             order = np.argsort(x, kind="stable")
             x, y = x[order], y[order]
-        if split == "train":
-            return Curve(x, y, "●", 0.0 if self.metric in EXACT_METRICS else self._view.decay)
-        return Curve(x, y, SPLIT_MARKERS.get(split, OTHER_MARKER), dotted=True)
+        marker = "●" if is_train else _marker(line.split)
+        curve = Curve(x, y, marker, decay, dotted=not is_train, label=self._run_label(line))
+        self._curves[line.run, line.split] = key, curve
+        return curve
 
     def _axes(self) -> Axes:
-        if self._view.x_kind == "step":
-            return Axes("step", self.log_y, self._view.resumed_steps)
-        marks = [time - self._view.start_time for time in self._view.resumed_times]
-        return Axes("seconds", self.log_y, marks)
+        view = self._view
+        return Axes(view.x_kind, self.log_y, view.log_x, view.clip_outliers, view.shown, view.marks)
+
+    def _plot_strip(self, plot: Plot, row: int) -> Strip:
+        """A row of the plot, with the cursor where nothing else is drawn, and its place on the axis below."""
+        codes, roles = plot.codes[row], plot.roles[row]
+        pointer = self._view.pointer
+        column = None if pointer is None else plot.column_of(pointer)
+        if pointer is not None and column is not None:
+            codes, roles = codes.copy(), roles.copy()
+            if row < plot.num_rows:
+                if roles[column] < FIRST_CURVE:
+                    codes[column], roles[column] = ord("│"), AXIS
+            else:
+                label = f" {point_label(pointer, self._view.x_kind)} "[: len(codes)]
+                start = max(0, min(column - len(label) // 2, len(codes) - len(label)))
+                codes[start : start + len(label)] = [ord(character) for character in label]
+                roles[start : start + len(label)] = FIRST_CURVE + 2 * len(self._lines)
+        return character_strip(codes, roles, self._role_styles())
 
     def _role_styles(self) -> list[Style]:
         styles = [self.visual_style.rich_style, self._part("axis"), self._part("alarm")]
-        for split in self._lines:
-            known = self._part(split if split in SPLIT_MARKERS else "test")
-            styles += [known, self._part("raw") if split == "train" else known]
-        return styles
+        for line in self._lines:
+            known = self._line_style(line)
+            raw = self._part("raw") if self.num_runs == 1 else known + Style(dim=True)
+            styles += [known, raw if line.split == "train" else known]
+        return [*styles, self._part("cursor")]
+
+    def _line_style(self, line: Line) -> Style:
+        if self.num_runs > 1:
+            return self.run_style(line.run)
+        return self._part(line.split if line.split in SPLIT_MARKERS else "test")
+
+    def _run_label(self, line: Line) -> str:
+        return RUN_LABELS[line.run % len(RUN_LABELS)] if self.num_runs > 1 else ""
 
     def _part(self, name: str) -> Style:
         return self.get_component_rich_style(f"chart--{name}")
 
     def _title(self, width: int) -> Strip:
-        """The name, then each split's marker, name and last value; the splits' names go first where room is short."""
-        name = f"{'▶' if self.is_selected else ' '}{clean(self.metric, 60)}"
-        unit = UNITS.get(self.metric, "")
-        name += f" {unit}" if unit else ""
-        name += self._log_note()
         title = self._part("title")
         if self.is_selected:
             title += Style(reverse=True)
-        for with_names in (True, False):
-            legend = self._legend(with_names)
-            if cell_len(name) + sum(segment.cell_length for segment in legend) <= width:
-                break
-        if not self._lines or not any(map(len, self._lines.values())):
-            return text_strip(f"{name}  no values yet", width, title)
-        return Strip([Segment(name, title), *legend]).adjust_cell_length(width, self.visual_style.rich_style)
+        name = heading(self.metric, self.is_selected) + axis_note(self._plot, self.log_y)
+        return title_strip(name, self._readings(), width, title, self.visual_style.rich_style)
 
-    def _log_note(self) -> str:
-        hidden = self._plot.hidden if self._plot is not None and self.log_y else 0
-        return (f" log, {hidden:,} not positive" if hidden else " log") if self.log_y else ""
-
-    def _legend(self, with_names: bool) -> list[Segment]:
-        segments = []
-        for split, series in self._lines.items():
-            if series.last is None:
+    def _readings(self) -> list[Reading]:
+        """Every line's value at the cursor, or its last one."""
+        pointer, readings = self._view.pointer, []
+        for line in self._lines:
+            curve = self._curve(line)
+            if not len(curve.x):
                 continue
-            style = self._part(split if split in SPLIT_MARKERS else "test")
-            marker = SPLIT_MARKERS.get(split, OTHER_MARKER)
-            label = f" {clean(split, 12)}" if with_names else ""
-            segments.append(Segment(f"  {marker}{label} {short_number(series.last[1])}", style))
-        return segments
+            value = float(curve.y[-1]) if pointer is None else curve.y_at(pointer)
+            label = self._run_label(line)
+            readings.append(Reading(label, _marker(line.split), line.split, value, self._line_style(line)))
+        return readings
+
+
+def _marker(split: str) -> str:
+    return SPLIT_MARKERS.get(split, OTHER_MARKER)

@@ -1,72 +1,81 @@
-"""All charts of a run: as many as fit at a readable size, the rest on further pages."""
+"""All charts of a run, or of several: as many as fit at a readable size, the rest on further pages."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rich.text import Text
 from textual import events
 from textual.containers import Container
+from textual.message import Message
 from textual.widgets import Static
 
-from vqtool.dash.panels.chart import Chart, ChartView
-from vqtool.dash.store import MetricStore, Series
+from vqtool.core.text import clean
+from vqtool.dash.panels.chart import Chart
+from vqtool.dash.panels.chart_mouse import MouseChart
+from vqtool.dash.panels.chart_order import metric_rank
+from vqtool.dash.panels.chart_view import RUN_LABELS, ChartView, Line, extent_of, lines_by_metric, translated
+from vqtool.dash.plotting.axis import XKind, point_label
+from vqtool.dash.plotting.ranges import Range
+from vqtool.dash.store import MetricStore
 
 CHART_WIDTH, CHART_HEIGHT = 38, 7
 MAX_COLUMNS = 4
 DECAYS = (0.0, 0.6, 0.9, 0.97, 0.99)
 SMOOTHED_SHARE = 0.04
-FIRST_METRICS = (
-    "loss/total",
-    "metric/psnr",
-    "codebook/perplexity",
-    "metric/lpips",
-    "loss/pixel",
-    "metric/ssim",
-    "codebook/used",
-    "loss/perceptual",
-    "loss/commitment",
-    "loss/codebook",
-    "codebook/dead",
-    "optim/lr",
-    "optim/grad_norm",
-    "speed/frames_per_second",
-    "speed/data_wait_fraction",
-)
-SPLIT_ORDER = ("train", "val", "test")
+X_KINDS: tuple[XKind, ...] = ("step", "seconds", "clock")
+KEY_ZOOM, KEY_PAN = 0.6, 0.25
 
 
 class ChartGrid(Container):
-    """The charts, in pages; keys act on the selected one."""
+    """The charts, in pages; keys act on the selected one, or where they concern the x axis, on all."""
 
     DEFAULT_CSS = """
     ChartGrid { layout: grid; }
     ChartGrid > #no-metrics { column-span: 1; padding: 1 2; }
+    ChartGrid > #runs { dock: top; height: 1; padding: 0 1; display: none; }
     """
 
+    class CursorMoved(Message):
+        """The cursor is at `step` of the main run, or nowhere."""
+
+        def __init__(self, step: int | None) -> None:
+            super().__init__()
+            self.step = step
+
+    class NoteChanged(Message):
+        """`note` is another one."""
+
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(Static("no metrics yet", id="no-metrics", markup=False), id=id)
+        legend = Static(id="runs", markup=False)
+        super().__init__(legend, Static("no metrics yet", id="no-metrics", markup=False), id=id)
         self.charts: list[Chart] = []
         self.view = ChartView()
         self.selected = 0
         self.enlarged = False
         self._chosen_decay: float | None = None
-        self._store = MetricStore()
+        self._stores: Sequence[MetricStore] = ()
+        self._lines: dict[str, list[Line]] = {}
+        self._told_note = ""
 
-    def show(self, store: MetricStore) -> None:
-        """Draw what the store holds now."""
-        self._store = store
-        first = store.first_time()
-        self.view = replace(
-            self.view,
-            decay=self._chosen_decay if self._chosen_decay is not None else _fitting_decay(store),
-            start_time=self.view.start_time if first is None else first,
-            resumed_steps=tuple(resume.step for resume in store.resumes),
-            resumed_times=tuple(resume.time for resume in store.resumes),
-        )
-        lines = _lines_by_metric(store)
-        if set(lines) != {chart.metric for chart in self.charts}:
-            self._change_charts(lines)
-        self._show_lines(lines)
+    def show_names(self, names: Sequence[str]) -> None:
+        """Say which letter stands for which run, where there are several; names are untrusted."""
+        legend = self.query_one("#runs", Static)
+        legend.display = len(names) > 1
+        text = Text(end="", no_wrap=True, overflow="ellipsis")
+        for number, name in enumerate(names[: len(RUN_LABELS)]):
+            style = self.charts[0].run_style(number) if self.charts else ""
+            text.append(f"{RUN_LABELS[number]} {clean(name, 40)}  ", style)
+        legend.update(text)
+
+    def show(self, stores: Sequence[MetricStore]) -> None:
+        """Draw what the stores hold now, a store a run, the main run first."""
+        self._stores, self._lines = stores, lines_by_metric(stores)
+        decay = self._chosen_decay if self._chosen_decay is not None else _fitting_decay(self._lines)
+        self.view = replace(self.view, decay=decay)
+        if set(self._lines) != {chart.metric for chart in self.charts}:
+            self._change_charts()
+        self._fit_axis()
 
     @property
     def pages(self) -> int:
@@ -77,6 +86,17 @@ class ChartGrid(Container):
     def page(self) -> int:
         """The page of the selected chart, from 0."""
         return self.selected // self._page_size
+
+    @property
+    def note(self) -> str:
+        """What the eye cannot see on the charts: page, smoothing, zoom, cursor."""
+        view = self.view
+        notes = [f"page {self.page + 1}/{self.pages}", f"smoothing {view.decay:g}"]
+        if view.window is not None:
+            notes.insert(0, "–".join(point_label(end, view.x_kind) for end in view.window))
+        if view.pointer is not None:
+            notes.insert(0, f"at {point_label(view.pointer, view.x_kind)}")
+        return ", ".join(notes)
 
     def select(self, index: int) -> None:
         """Select a chart by its place, and turn to its page."""
@@ -102,35 +122,115 @@ class ChartGrid(Container):
         if self.charts:
             self.charts[self.selected].toggle_log()
 
-    def toggle_time(self) -> None:
-        """Switch the x axis of all charts between steps and time."""
-        kind = self.view.x_kind
-        self.view = replace(self.view, x_kind="seconds" if kind == "step" else "step")
-        self._show_lines(_lines_by_metric(self._store))
+    def toggle_log_x(self) -> None:
+        """Switch the x axis of all charts between linear and logarithmic."""
+        self.view = replace(self.view, wants_log_x=not self.view.wants_log_x)
+        self._fit_axis()
+
+    def toggle_outliers(self) -> None:
+        """Let outliers leave the picture, or show them again."""
+        self._show(replace(self.view, clip_outliers=not self.view.clip_outliers))
+
+    def next_x_axis(self) -> None:
+        """Switch the x axis of all charts: steps, time since the start, time of day; what is seen stays the same."""
+        old, main = self.view.x_kind, self._main_line()
+        new = X_KINDS[(X_KINDS.index(old) + 1) % len(X_KINDS)]
+        window, cursor = self.view.window, self.view.cursor
+        moved = [
+            None if x is None or main is None else translated(x, main, old, new) for x in (*(window or ()), cursor)
+        ]
+        ends = [end for end in moved[:-1] if end is not None]
+        shown = (ends[0], ends[1]) if len(ends) == 2 and ends[0] < ends[1] else None
+        extent = extent_of(self._every_line, new, self.view.wants_log_x and new != "clock")
+        self.view = replace(self.view, x_kind=new, extent=extent, window=shown, cursor=moved[-1], hover=None)
+        self._fit_axis()
 
     def change_smoothing(self, change: int) -> None:
         """Smooth training curves more or less; from then on it no longer follows their length."""
         index = max(0, min(DECAYS.index(self.view.decay) + change, len(DECAYS) - 1))
         self._chosen_decay = DECAYS[index]
-        self.view = replace(self.view, decay=self._chosen_decay)
-        self._show_lines(_lines_by_metric(self._store))
+        self._show(replace(self.view, decay=self._chosen_decay))
+
+    def zoom(self, change: int) -> None:
+        """Zoom all charts in (1) or out (-1) around the cursor, else the middle."""
+        low, high = self.view.shown
+        cursor = self.view.cursor
+        centre = cursor if cursor is not None and low <= cursor <= high else None
+        self._show(self.view.zoomed(KEY_ZOOM**change, centre))
+
+    def pan(self, change: int) -> None:
+        """Move the window of all charts to the left (-1) or to the right (1)."""
+        self._show(self.view.panned(change * KEY_PAN))
+
+    def reset_zoom(self) -> None:
+        """Show the whole x axis."""
+        self._show(replace(self.view, window=None))
+
+    def move_cursor(self, columns: int) -> None:
+        """Move the cursor by so many columns of the selected chart, to a point of the main run; first to the end."""
+        main = self._main_line()
+        if main is None:
+            return
+        if self.view.cursor is None:
+            self._point_at(self.view.shown[1])
+            return
+        plot = self.charts[self.selected].plot
+        num_columns = 40 if plot is None else max(1, plot.codes.shape[1] - plot.left)
+        target = self.view.moved(self.view.cursor, columns / num_columns)
+        self._point_at(main.neighbour(self.view.x_kind, self.view.cursor, target))
+
+    def point_at_step(self, step: int) -> None:
+        """Put the cursor at a step of the main run, without telling anybody."""
+        main = self._main_line()
+        if main is not None:
+            self._show(replace(self.view, cursor=translated(float(step), main, "step", self.view.x_kind)))
+
+    def hide_cursor(self) -> None:
+        """No cursor: the charts show their last values."""
+        self._show(replace(self.view, cursor=None, hover=None))
+        self.post_message(self.CursorMoved(None))
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the grid to the room there is."""
         self._lay_out()
 
-    def on_chart_selected(self, message: Chart.Selected) -> None:
-        """A click selects; a click on the selected chart enlarges it."""
+    def on_mouse_chart_chosen(self, message: MouseChart.Chosen) -> None:
+        """A click selects; a click on the title of the selected chart enlarges it."""
         message.stop()
-        if message.chart.is_selected:
-            self.toggle_enlarged()
+        if isinstance(message.chart, Chart):
+            if message.chart.is_selected and message.on_title:
+                self.toggle_enlarged()
+            else:
+                self.select(self.charts.index(message.chart))
+
+    def on_mouse_chart_pointed(self, message: MouseChart.Pointed) -> None:
+        """All charts read their values where the mouse is."""
+        message.stop()
+        if message.chosen and message.x is not None:
+            self._point_at(message.x)
         else:
-            self.select(self.charts.index(message.chart))
+            self._show(replace(self.view, hover=message.x))
+
+    def on_mouse_chart_zoomed(self, message: MouseChart.Zoomed) -> None:
+        """The wheel zooms all charts."""
+        message.stop()
+        self._show(self.view.zoomed(message.factor, message.x))
+
+    def on_mouse_chart_panned(self, message: MouseChart.Panned) -> None:
+        """Dragging moves all charts."""
+        message.stop()
+        self._show(self.view.panned(message.share))
+
+    def on_mouse_chart_reset_wanted(self, message: MouseChart.ResetWanted) -> None:
+        """A double click shows everything again."""
+        message.stop()
+        self.reset_zoom()
 
     @property
     def _shape(self) -> tuple[int, int]:
         """Columns and rows of a page."""
         width, height = self.size
+        height -= int(len(self._stores) > 1)
         columns = max(1, min(MAX_COLUMNS, width // CHART_WIDTH, len(self.charts)))
         rows = max(1, min(height // CHART_HEIGHT, math.ceil(len(self.charts) / columns)))
         return columns, rows
@@ -140,21 +240,51 @@ class ChartGrid(Container):
         columns, rows = self._shape
         return columns * rows
 
-    def _show_lines(self, lines: dict[str, dict[str, Series]]) -> None:
-        for chart in self.charts:
-            chart.show(lines.get(chart.metric, {}), self.view)
+    @property
+    def _every_line(self) -> list[Line]:
+        return [line for lines in self._lines.values() for line in lines]
 
-    def _change_charts(self, metrics: dict[str, dict[str, Series]]) -> None:
+    def _main_line(self) -> Line | None:
+        """The longest line of the main run: its steps and times stand for the run's."""
+        return max(
+            (line for line in self._every_line if line.run == 0), key=lambda line: len(line.series), default=None
+        )
+
+    def _point_at(self, x: float) -> None:
+        """Put the cursor at `x`, and tell at which step that is."""
+        main = self._main_line()
+        if main is not None:
+            self._show(replace(self.view, cursor=x, hover=None).revealing(x))
+            step = translated(x, main, self.view.x_kind, "step")
+            self.post_message(self.CursorMoved(None if step is None else round(step)))
+
+    def _fit_axis(self) -> None:
+        """Fit the x axis to what there is."""
+        view = self.view
+        resumes = self._stores[0].resumes if self._stores else []
+        started = (self._stores[0].first_time() or 0.0) if self._stores else 0.0
+        origin = started if view.x_kind == "seconds" else 0.0
+        marks = tuple(float(resume.step) if view.x_kind == "step" else resume.time - origin for resume in resumes)
+        extent: Range = extent_of(self._every_line, view.x_kind, view.log_x)
+        self._show(replace(view, marks=marks).stretched(extent))
+
+    def _show(self, view: ChartView) -> None:
+        self.view = view
+        for chart in self.charts:
+            chart.show(self._lines.get(chart.metric, ()), view, len(self._stores))
+        self._tell_note()
+
+    def _change_charts(self) -> None:
         known = {chart.metric: chart for chart in self.charts}
         selected = self.charts[self.selected].metric if self.charts else None
         for metric, chart in known.items():
-            if metric not in metrics:
+            if metric not in self._lines:
                 chart.remove()
-        self.charts = [known.get(metric) or Chart(metric) for metric in sorted(metrics, key=_rank)]
+        self.charts = [known.get(metric) or Chart(metric) for metric in sorted(self._lines, key=metric_rank)]
         before: Chart | None = None
         for chart in self.charts:
             if chart.metric not in known:
-                self.mount(chart, **({"before": 0} if before is None else {"after": before}))
+                self.mount(chart, **({"before": 1} if before is None else {"after": before}))
             before = chart
         names = [chart.metric for chart in self.charts]
         self.select(names.index(selected) if selected in names else 0)
@@ -167,28 +297,16 @@ class ChartGrid(Container):
             chart.display = first <= index < first + columns * rows
             chart.select(index == self.selected)
         self.query_one("#no-metrics").display = not self.charts
+        self._tell_note()
+
+    def _tell_note(self) -> None:
+        if self.note != self._told_note:
+            self._told_note = self.note
+            self.post_message(self.NoteChanged())
 
 
-def _lines_by_metric(store: MetricStore) -> dict[str, dict[str, Series]]:
-    lines: dict[str, dict[str, Series]] = {}
-    for (split, metric), series in sorted(store.items(), key=lambda item: _split_rank(item[0][0])):
-        lines.setdefault(metric, {})[split] = series
-    return lines
-
-
-def _fitting_decay(store: MetricStore) -> float:
+def _fitting_decay(lines: dict[str, list[Line]]) -> float:
     """The strongest smoothing that averages over no more than a share of the longest training curve."""
-    longest = max((len(series) for (split, _), series in store.items() if split == "train"), default=0)
+    train = [line for of_metric in lines.values() for line in of_metric if line.split == "train"]
+    longest = max((len(line.series) for line in train), default=0)
     return max(decay for decay in DECAYS if decay == 0 or 1 / (1 - decay) <= longest * SMOOTHED_SHARE)
-
-
-def _split_rank(split: str) -> tuple[int, str]:
-    return _place(split, SPLIT_ORDER), split
-
-
-def _rank(metric: str) -> tuple[int, str]:
-    return _place(metric, FIRST_METRICS), metric
-
-
-def _place(name: str, order: Sequence[str]) -> int:
-    return order.index(name) if name in order else len(order)

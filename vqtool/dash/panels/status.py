@@ -92,7 +92,7 @@ class TabBar(Widget):
         self._note = ""
 
     def show(self, active: int, note: str) -> None:
-        """Mark the active panel; `note` goes to the right."""
+        """Mark the active panel; of `note`, parts parted by commas, what fits goes to the right."""
         if (active, note) != (self._active, self._note):
             self._active, self._note = active, note
             self.refresh()
@@ -102,8 +102,10 @@ class TabBar(Widget):
         text = Text(end="")
         for index, label in enumerate(self._labels):
             text.append(label, style="bold reverse" if index == self._active else "")
-        room = self.size.width - text.cell_len - cell_len(self._note) - 1
-        return text.append(" " * room + self._note) if room > 0 else text
+        note, room = self._note, self.size.width - text.cell_len - 2
+        while cell_len(note) > room and ", " in note:
+            note = note.rpartition(", ")[0]
+        return text.append(" " * (room + 1 - cell_len(note)) + note) if cell_len(note) <= room else text
 
     def on_click(self, event: events.Click) -> None:
         """Choose the panel under the pointer."""

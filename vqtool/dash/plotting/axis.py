@@ -1,12 +1,19 @@
 """Where the ticks of an axis go and what they say."""
 
 import math
+from datetime import datetime
+from typing import Literal
 
 import numpy as np
 
 from vqtool.dash.columns import Floats
-from vqtool.dash.text import short_number
+from vqtool.dash.text import duration, short_number
 
+XKind = Literal["step", "seconds", "clock"]
+"""Steps, seconds since the start, or unix seconds shown as local time."""
+
+_CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_DAY = 86400
 _TIME_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
@@ -55,6 +62,63 @@ def time_ticks(low: float, high: float, max_ticks: int) -> tuple[Floats, list[st
     size, unit = next(((size, unit) for size, unit in _TIME_UNITS if high - low >= 2 * size), (1.0, "s"))
     ticks = linear_ticks(low / size, high / size, max_ticks)
     return ticks * size, [label + unit for label in tick_labels(ticks)]
+
+
+def clock_ticks(low: float, high: float, max_ticks: int) -> tuple[Floats, list[str]]:
+    """Ticks at unix seconds that are round in local time, and their labels: time of day, at midnight the date."""
+    try:
+        offset = datetime.fromtimestamp(low).astimezone().utcoffset()
+        shift = 0.0 if offset is None else offset.total_seconds()
+        days = math.ceil((high - low) / _DAY / max(1, max_ticks))
+        step = next((step for step in _CLOCK_STEPS if (high - low) / step <= max_ticks), days * _DAY)
+        first = math.ceil((low + shift) / step)
+        whole = np.arange(first, math.floor((high + shift) / step) + 1, dtype=np.float64)
+        ticks = whole[: max_ticks + 1] * step - shift
+        return ticks, [_clock(datetime.fromtimestamp(tick), step) for tick in ticks]
+    except (ValueError, OverflowError, OSError):
+        ticks = linear_ticks(low, high, max_ticks)
+        return ticks, tick_labels(ticks)
+
+
+def x_ticks(low: float, high: float, max_ticks: int, kind: XKind, logarithmic: bool) -> tuple[Floats, list[str]]:
+    """Ticks of a chart's x axis, and their labels."""
+    if logarithmic:
+        ticks = log_ticks(max(low, 1e-300), min(high, 1e300), max_ticks)
+        return ticks, [short_number(float(tick)) + ("s" if kind == "seconds" else "") for tick in ticks]
+    if kind == "seconds":
+        return time_ticks(low, high, max_ticks)
+    if kind == "clock":
+        return clock_ticks(low, high, max_ticks)
+    ticks = linear_ticks(low, high, max_ticks)
+    ticks = ticks[ticks == np.rint(ticks)] if len(ticks) > 1 else ticks
+    return ticks, tick_labels(ticks)
+
+
+def y_ticks(low: float, high: float, max_ticks: int, logarithmic: bool) -> tuple[Floats, list[str]]:
+    """Ticks of a chart's y axis, and their labels; `low` and `high` are powers of ten where it is logarithmic."""
+    if logarithmic:
+        ticks = log_ticks(10.0 ** max(low, -300), 10.0 ** min(high, 300), max_ticks)
+        return ticks, [short_number(float(tick)) for tick in ticks]
+    ticks = linear_ticks(low, high, max_ticks)
+    return ticks, tick_labels(ticks)
+
+
+def point_label(x: float, kind: XKind) -> str:
+    """One place of a chart's x axis."""
+    if kind == "seconds":
+        return duration(x)
+    if kind == "step":
+        return f"{x:,.0f}"
+    try:
+        return f"{datetime.fromtimestamp(x):%H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return short_number(x)
+
+
+def _clock(time: datetime, step: float) -> str:
+    if time.hour == time.minute == time.second == 0 or step >= _DAY:
+        return f"{time:%b} {time.day}"
+    return f"{time:%H:%M}" if step >= 60 else f"{time:%H:%M:%S}"
 
 
 def _fixed(value: float, ticks: Floats) -> str:

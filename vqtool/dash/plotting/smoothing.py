@@ -35,8 +35,8 @@ def debiased_ema(values: Floats, decay: float) -> Floats:
 
 
 def _block_length(decay: float) -> int:
-    """Values that one cumulative sum may span before its weights leave the range of a float."""
-    return max(1, min(1 << 16, int(_LARGEST_POWER / -math.log10(decay))))
+    """Values that one cumulative sum spans: in cache, and before its weights leave the range of a float."""
+    return max(1, min(1 << 12, int(_LARGEST_POWER / -math.log10(decay))))
 
 
 @lru_cache(maxsize=16)
