@@ -29,6 +29,12 @@ BINDINGS: list[BindingType] = [
     Binding("n", "clip(1)", "Clip", key_display="n p"),
     Binding("p", "clip(-1)", "Clip", show=False),
     Binding("e", "error_map", "Error"),
+    Binding("t", "tokens", "Tokens"),
+    Binding("k", "token_part", "Codebook", show=False),
+    Binding("b", "compare", "Compare"),
+    Binding("w", "worst", "Worst"),
+    Binding("less_than_sign", "rate(-1)", "Slower", show=False),
+    Binding("greater_than_sign", "rate(1)", "Faster", show=False),
     Binding("s", "request('stop')", "Stop"),
     Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
@@ -36,9 +42,10 @@ BINDINGS: list[BindingType] = [
     Binding("r", "runs", "Runs"),
 ]
 
+PICTURE_ACTIONS = ("play", "rate", "scrub", "frame", "clip", "error_map", "tokens", "token_part", "compare", "worst")
 PANEL_OF_ACTION = {
     **dict.fromkeys(("enlarge", "log_axis", "time_axis", "smooth", "select", "page"), "charts"),
-    **dict.fromkeys(("play", "scrub", "frame", "clip", "error_map"), "preview"),
+    **dict.fromkeys(PICTURE_ACTIONS, "preview"),
 }
 """Actions that need their panel to be seen; the others always work."""
 
@@ -70,9 +77,13 @@ HELP = (
         (
             ("space", "play, pause"),
             (", .", "previous, next frame"),
-            ("[ ]", "earlier, later preview"),
+            ("< >", "play slower, faster"),
+            ("[ ]", "earlier, later preview; or click the line of previews"),
+            ("b", "compare: keep this step as A, then go to another; again to end"),
             ("n p", "next, previous clip"),
+            ("w", "worst clips of the last evaluation, or the previews"),
             ("e", "error map"),
+            ("t k", "which codes paint the frame: colours, numbers; next codebook"),
         ),
     ),
     (

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from vqtool.core.text import clean
@@ -21,6 +20,7 @@ from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.log import LinesView, LogPanel
 from vqtool.dash.panels.preview import PreviewPanel
 from vqtool.dash.panels.status import StatusBar, TabBar
+from vqtool.dash.picture_actions import PictureActions
 from vqtool.dash.reader import Update
 from vqtool.dash.state import RunState
 from vqtool.dash.summary import event_text, summarise
@@ -40,7 +40,7 @@ QUESTIONS: Mapping[Request, str] = {
 _SEVERITIES: Mapping[str, Literal["information", "warning"]] = {"request": "information", "alarm": "warning"}
 
 
-class RunScreen(Screen[None]):
+class RunScreen(PictureActions):
     """Watches a run folder and shows it."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.BINDINGS
@@ -86,7 +86,7 @@ class RunScreen(Screen[None]):
         yield TabBar([name.capitalize() for name in keys.PANELS])
         with Container(id="panels"):
             yield ChartGrid(id="charts")
-            yield PreviewPanel(colours=not self.app.no_color, id="preview")
+            yield PreviewPanel(drawing="shades" if self.app.no_color else "blocks", id="preview")
             yield CodebookPanel(id="codebook")
             yield LogPanel(id="log")
         yield Footer(show_command_palette=False, compact=True)
@@ -171,26 +171,6 @@ class RunScreen(Screen[None]):
         self._charts.turn_page(change)
         self._show_tabs()
 
-    def action_play(self) -> None:
-        """Play or pause the preview."""
-        self._preview.toggle_playing()
-
-    def action_scrub(self, change: int) -> None:
-        """Show an earlier or a later preview."""
-        self._preview.scrub(change)
-
-    def action_frame(self, change: int) -> None:
-        """Show another frame of the preview."""
-        self._preview.step_frame(change)
-
-    def action_clip(self, change: int) -> None:
-        """Show another clip of the preview."""
-        self._preview.change_clip(change)
-
-    def action_error_map(self) -> None:
-        """Show the error map or hide it."""
-        self._preview.toggle_error()
-
     def action_request(self, request: Request) -> None:
         """Ask the trainer for something, once the user has confirmed; say so where there is no trainer."""
         if not is_alive(self.state.status, time.time()):
@@ -206,10 +186,6 @@ class RunScreen(Screen[None]):
     @property
     def _charts(self) -> ChartGrid:
         return self.query_one(ChartGrid)
-
-    @property
-    def _preview(self) -> PreviewPanel:
-        return self.query_one(PreviewPanel)
 
     def _request(self, request: Request) -> None:
         try:
@@ -255,7 +231,8 @@ class RunScreen(Screen[None]):
             log.show_events(self.state.events)
         if "console" in stale:
             log.show_console(self.state.console)
-        self._preview.show(self.state.previews)
+        self._preview.show_codebooks(self.state.codebook_sizes, self.state.segment_frames)
+        self._preview.show(self.state.previews, self.state.worst)
         self.query_one(CodebookPanel).show(self.state.codebook)
         self._show_status()
         self._show_tabs()

@@ -11,7 +11,7 @@ import numpy as np
 from vqtool.core.atomic import explained_os_errors, write_atomic
 from vqtool.runs.folder import HEARTBEAT_SECONDS, RunFolder, Status, step_name
 from vqtool.runs.jsonl import JsonlWriter
-from vqtool.runs.previews import PreviewClip, write_preview
+from vqtool.runs.previews import PreviewClip, write_preview, write_worst
 from vqtool.training.evaluator import Evaluated
 from vqtool.training.tensorboard import TensorBoard
 from vqtool.training.trainer import StepResult
@@ -73,6 +73,10 @@ class RunLog:
         if self._board:
             self._board.clips(step, clips)
         self.event("preview", step, path=path.name)
+
+    def worst(self, step: int, clips: Sequence[PreviewClip]) -> None:
+        """The worst clips of an evaluation."""
+        write_worst(self.run, step, clips)
 
     def event(self, kind: str, step: int, **facts: Any) -> None:
         """A line of events.jsonl."""

@@ -1,0 +1,53 @@
+"""What the keys of the picture and codebook panels do."""
+
+from textual.screen import Screen
+
+from vqtool.dash.panels.preview import PreviewPanel
+
+
+class PictureActions(Screen[None]):
+    """Actions of a screen that has a picture panel."""
+
+    def action_play(self) -> None:
+        """Play or pause."""
+        self._preview.toggle_playing()
+
+    def action_rate(self, change: int) -> None:
+        """Play faster or slower."""
+        self._preview.change_rate(change)
+
+    def action_scrub(self, change: int) -> None:
+        """Show an earlier or a later preview."""
+        self._preview.scrub(change)
+
+    def action_frame(self, change: int) -> None:
+        """Show another frame."""
+        self._preview.step_frame(change)
+
+    def action_clip(self, change: int) -> None:
+        """Show another clip."""
+        self._preview.change_clip(change)
+
+    def action_error_map(self) -> None:
+        """Show the error map or hide it."""
+        self._preview.toggle_error()
+
+    def action_compare(self) -> None:
+        """Compare with this step, or end that."""
+        self._preview.toggle_compare()
+
+    def action_tokens(self) -> None:
+        """Show the codes as colours, as numbers, or not."""
+        self._preview.next_token_view()
+
+    def action_token_part(self) -> None:
+        """Show the codes of the next codebook."""
+        self._preview.next_part()
+
+    def action_worst(self) -> None:
+        """Show the worst clips of the last evaluation, or the previews again."""
+        self._preview.change_source()
+
+    @property
+    def _preview(self) -> PreviewPanel:
+        return self.query_one(PreviewPanel)

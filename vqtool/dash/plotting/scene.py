@@ -1,0 +1,108 @@
+"""Pictures beside each other in cells: labels, half blocks or shades, numbers over them, and places for real images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqtool.dash.plotting.picture import CellColours, Pixels, arrange, half_block_colours, resize, shades
+from vqtool.dash.plotting.token_map import Tokens, place_numbers
+
+NO_CELL = -1
+Codes = NDArray[np.uint32]
+Drawing = Literal["blocks", "shades", "images"]
+"""Half blocks in colour, characters from dark to bright, or room left free for images."""
+NO_ROOM = " (no room for numbers)"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture (H, W, 3) with its label; `numbers` (h, w) are written over it, and then it is always cells."""
+
+    label: str
+    picture: Pixels
+    numbers: Tokens | None = None
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """A picture and the cells that it covers."""
+
+    picture: Pixels
+    row: int
+    column: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Cells drawn, both arrays (rows, columns): colours (`NO_CELL` where none) and characters.
+
+    A character 0 is a half block of the cell's colours; another is written over the cell's lower colour.
+    """
+
+    cells: CellColours
+    codes: Codes
+    images: tuple[PlacedImage, ...] = ()
+
+
+def empty_scene(rows: int, columns: int) -> Scene:
+    """Nothing drawn."""
+    shape = max(0, rows), max(0, columns)
+    return Scene(np.full(shape, NO_CELL, np.int32), np.full(shape, ord(" "), np.uint32))
+
+
+def draw_scene(tiles: Sequence[Tile], rows: int, columns: int, drawing: Drawing) -> Scene:
+    """The tiles, equally large, as large as fit into `rows` x `columns` cells; empty where they do not fit."""
+    scene = empty_scene(rows, columns)
+    if not tiles or rows < 1 or columns < 1:
+        return scene
+    place = arrange(len(tiles), *tiles[0].picture.shape[:2], rows, columns)
+    if place is None:
+        return scene
+    images = []
+    for number, tile in enumerate(tiles):
+        top = 0 if place.side_by_side else number * (place.rows + 1)
+        left = number * (place.columns + 1) if place.side_by_side else 0
+        numbers = [] if tile.numbers is None else place_numbers(tile.numbers, place.rows, place.columns)
+        label = tile.label + (NO_ROOM if tile.numbers is not None and not numbers else "")
+        _write(scene, top, left, label[: place.columns])
+        area = np.s_[top + 1 : top + 1 + place.rows, left : left + place.columns]
+        if drawing == "images" and tile.numbers is None:
+            images.append(PlacedImage(tile.picture, top + 1, left, place.rows, place.columns))
+            continue
+        small = resize(tile.picture, 2 * place.rows, place.columns)
+        if drawing != "shades":
+            scene.cells[area], scene.codes[area] = half_block_colours(small), 0
+        elif not numbers:
+            scene.codes[area] = [[ord(character) for character in line] for line in shades(small)]
+        for placed in numbers:
+            _write(scene, top + 1 + placed.row, left + placed.column, placed.text)
+    return Scene(scene.cells, scene.codes, tuple(images))
+
+
+def _write(scene: Scene, row: int, column: int, text: str) -> None:
+    scene.codes[row, column : column + len(text)] = [ord(character) for character in text]
+
+
+def limited_change(shown: CellColours, wanted: CellColours, max_cells: int) -> CellColours:
+    """`shown` with those at most `max_cells` cells of `wanted` in it that differ most; the rest waits for its turn."""
+    changed = shown != wanted
+    if int(changed.sum()) <= max_cells:
+        return wanted
+    distance = np.where(changed, _distance(shown, wanted), -1)
+    chosen = np.argpartition(distance, -max_cells, axis=None)[-max_cells:] if max_cells > 0 else []
+    result = shown.copy()
+    result.flat[chosen] = wanted.flat[chosen]
+    return result
+
+
+def _distance(first: CellColours, second: CellColours) -> NDArray[np.int32]:
+    """Sum over both colours of a cell of the difference of their channels, in steps of the quantisation."""
+    total = np.zeros(first.shape, np.int32)
+    for shift in range(0, 30, 5):
+        total += np.abs((first >> shift & 31) - (second >> shift & 31))
+    return total
