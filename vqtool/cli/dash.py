@@ -1,7 +1,9 @@
 """`vqtool dash`: watch a run in the terminal, or print its state."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,7 +14,12 @@ if TYPE_CHECKING:
 
 DEFAULT_DIR = Path("runs")
 ALARM_EXIT_CODE = 3
-EPILOG = "Examples: vqtool dash; vqtool dash runs/tiny; vqtool dash runs/tiny --once; vqtool dash --json"
+REPLAY_SECONDS = 0.2
+ImageChoice = Literal["auto", "half", "kitty", "sixel", "none"]
+EPILOG = (
+    "Examples: vqtool dash; vqtool dash runs/tiny; vqtool dash runs/tiny --once; vqtool dash --json; "
+    "vqtool dash --replay runs/tiny --speed 50; vqtool dash --images none"
+)
 
 
 def dash(
@@ -21,22 +28,64 @@ def dash(
         bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 where something is wrong.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the state as JSON and exit, as --once does.")] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Let a recorded run happen again, in a temporary folder; needs a run.")
+    ] = False,
+    speed: Annotated[float, typer.Option(min=0.01, max=100_000, help="With --replay: times as fast.")] = 10.0,
+    images: Annotated[
+        ImageChoice,
+        typer.Option(help="How pictures are drawn; auto: kitty where the terminal says it is one, else half blocks."),
+    ] = "auto",
     debug: options.Debug = False,
 ) -> None:
     """Watch a training run: curves, previews, codebook, log. Reads the run folder only: live, finished or copied."""
+    import os
+
     from vqtool.runs.folder import find_run, list_runs
 
     if not path.exists() and (DEFAULT_DIR / path / "run.json").is_file():
         path = DEFAULT_DIR / path
     newest = find_run(path)
+    if replay and (once or json):
+        raise typer.BadParameter("--replay is watched: leave out --once and --json")
     if once or json:
         _print_state(newest, json)
         return
     _check_terminal()
     from vqtool.dash.app import DashApp
+    from vqtool.dash.images import choose_images
 
-    has_choice = newest.path != path and len(list(list_runs(path))) > 1
-    DashApp(None if has_choice else newest, path).run()
+    mode = choose_images(images, os.environ)
+    has_choice = newest.path != path and len(list(list_runs(path))) > 1 and not replay
+    with _replayed(newest, speed) if replay else nullcontext(newest) as run:
+        DashApp(None if has_choice else run, path, mode).run()
+
+
+@contextmanager
+def _replayed(run: "RunFolder", speed: float) -> Iterator["RunFolder"]:
+    """A copy of `run` in a temporary folder that grows in the background."""
+    import tempfile
+    import threading
+    import time
+
+    from vqtool.runs.folder import RunFolder
+    from vqtool.runs.replay import Replay
+
+    with tempfile.TemporaryDirectory(prefix="vqtool-replay-") as folder:
+        replay = Replay(run, RunFolder(Path(folder) / run.name), speed)
+        ended = threading.Event()
+
+        def go_on() -> None:
+            while replay.advance(time.time()) and not ended.wait(REPLAY_SECONDS):
+                pass
+
+        thread = threading.Thread(target=go_on, name=f"replay {run.name}", daemon=True)
+        thread.start()
+        try:
+            yield replay.run
+        finally:
+            ended.set()
+            thread.join()
 
 
 def _print_state(run: "RunFolder", as_json: bool) -> None:

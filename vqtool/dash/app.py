@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from vqtool.dash.images import ImageMode
 from vqtool.dash.picker import PickerScreen
 from vqtool.dash.run_screen import RunScreen
 from vqtool.runs.folder import RunFolder
@@ -17,10 +18,11 @@ class DashApp(App[None]):
     TITLE = "vqtool dash"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", "Quit", show=False, priority=True)]
 
-    def __init__(self, run: RunFolder | None, runs_dir: Path) -> None:
-        """Show `run`, or where it is None the runs in `runs_dir`."""
+    def __init__(self, run: RunFolder | None, runs_dir: Path, images: ImageMode = "blocks") -> None:
+        """Show `run`, or where it is None the runs in `runs_dir`; `images` is how pictures are drawn."""
         super().__init__()
-        self._first_screen = PickerScreen(runs_dir) if run is None else RunScreen(run)
+        self._images = images
+        self._first_screen = PickerScreen(runs_dir) if run is None else RunScreen(run, images)
 
     def on_mount(self) -> None:
         """Show the first screen."""
@@ -32,4 +34,4 @@ class DashApp(App[None]):
 
     def on_picker_screen_chosen(self, message: PickerScreen.Chosen) -> None:
         """From the list of runs to a run."""
-        self.switch_screen(RunScreen(message.run))
+        self.switch_screen(RunScreen(message.run, self._images))

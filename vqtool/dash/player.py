@@ -162,28 +162,47 @@ class Player:
             self.frame = (self.frame + change) % len(self.clip.real)
 
     def tiles(self) -> list[Tile]:
-        """The pictures of the present frame."""
+        """The pictures of the present frame; with numbers of codes only what they paint, for they need room."""
         clip = self.clip
         if clip is None:
             return []
         frame = self.frame = self.frame % len(clip.real)
         real, made, before = clip.real[frame], clip.reconstruction[frame], self.compared_clip
-        tiles = [Tile("input", real)]
+        tokens = self._token_tile(clip)
         if before is not None and frame < len(before.real):
-            tiles.append(Tile(f"A step {self.compared_step:,}", before.reconstruction[frame]))
-            tiles.append(Tile(f"B step {self.step:,}", made))
+            tiles = [
+                Tile(f"A step {self.compared_step:,}", before.reconstruction[frame]),
+                Tile(f"B step {self.step:,}", made),
+            ]
         else:
-            tiles.append(Tile("reconstruction", made))
-        if self.show_error:
-            tiles.append(Tile(f"error x{ERROR_GAIN}", error_map(real, made)))
+            tiles = [Tile("reconstruction", made)]
+        if tokens is not None and tokens.numbers is not None:
+            return [tiles[-1], tokens]
+        error = [Tile(f"error x{ERROR_GAIN}", error_map(real, made))] if self.show_error else []
+        return [Tile("input", real), *tiles, *error, *([] if tokens is None else [tokens])]
+
+    def _token_tile(self, clip: PreviewClip) -> Tile | None:
         part = self._shown_part(clip)
-        if part is not None and self.token_view != "off" and frame < len(part.grids):
-            grid = part.grids[frame]
-            numbered = self.token_view == "indices"
-            tiles.append(
-                Tile(part.name, code_colours(grid), grid) if numbered else Tile(part.name, overlay(made, grid))
-            )
-        return tiles
+        if part is None or self.token_view == "off" or self.frame >= len(part.grids):
+            return None
+        grid = part.grids[self.frame]
+        if self.token_view == "indices":
+            return Tile(part.name, code_colours(grid), grid)
+        return Tile(part.name, overlay(clip.reconstruction[self.frame], grid))
+
+    def lines(self) -> list[str]:
+        """The clip in words, for terminals without pictures: PSNR by frame, and the codes of the present frame."""
+        clip = self.clip
+        if clip is None:
+            return []
+        numbers = [f"{'–' if value is None else format(value, '.2f')}" for value in clip.psnr_db]
+        lines = ["", "PSNR by frame, dB (– where a frame is exact)"]
+        lines += ["  ".join(numbers[start : start + 8]) for start in range(0, len(numbers), 8)]
+        part = self._shown_part(clip)
+        if part is not None and self.token_view != "off" and self.frame < len(part.grids):
+            lines += ["", f"{part.name} of frame {self.frame + 1}"]
+            lines += [" ".join(f"{code:>5}" for code in row) for row in part.grids[self.frame].tolist()]
+        return lines
 
     def caption(self) -> str:
         """What is shown, as text: step, clip, PSNR and frame, the most telling first."""

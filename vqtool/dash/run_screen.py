@@ -15,6 +15,7 @@ from textual.widgets import Footer
 from vqtool.core.text import clean
 from vqtool.dash import keys
 from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
+from vqtool.dash.images import ImageMode
 from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.log import LinesView, LogPanel
@@ -70,8 +71,9 @@ class RunScreen(PictureActions):
             super().__init__()
             self.runs_dir = runs_dir
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, images: ImageMode = "blocks") -> None:
         super().__init__()
+        self._images: ImageMode = images
         self.state = RunState(run)
         self.active = 0
         self._opened = time.time()
@@ -86,7 +88,8 @@ class RunScreen(PictureActions):
         yield TabBar([name.capitalize() for name in keys.PANELS])
         with Container(id="panels"):
             yield ChartGrid(id="charts")
-            yield PreviewPanel(drawing="shades" if self.app.no_color else "blocks", id="preview")
+            without_colour = self.app.no_color and self._images == "blocks"
+            yield PreviewPanel(images="shades" if without_colour else self._images, id="preview")
             yield CodebookPanel(id="codebook")
             yield LogPanel(id="log")
         yield Footer(show_command_palette=False, compact=True)

@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from vqtool.dash.images import ImageMode
+from vqtool.dash.panels.graphics import KittyImages, SixelImages
 from vqtool.dash.panels.strips import scene_strip, text_strip
 from vqtool.dash.player import Player, Source
-from vqtool.dash.plotting.scene import Drawing, Scene, draw_scene, empty_scene, limited_change
+from vqtool.dash.plotting.scene import PlacedImage, Scene, draw_scene, empty_scene, limited_change, text_scene
 from vqtool.dash.plotting.scrubber import index_at, scrubber
 from vqtool.dash.reader import StepPaths
 from vqtool.errors import RunError
@@ -48,11 +50,14 @@ class PreviewPanel(Widget):
             super().__init__()
             self.step = step
 
-    def __init__(self, *, drawing: Drawing | None = "blocks", id: str | None = None) -> None:
-        """With how to draw; None is text alone."""
+    def __init__(self, *, images: ImageMode = "blocks", id: str | None = None) -> None:
+        """With how to draw pictures; `none` is text alone."""
         super().__init__(id=id)
         self.player = Player()
-        self._drawing = drawing
+        self._images = images
+        self._kitty = KittyImages(self._write) if images == "kitty" else None
+        self._sixel = SixelImages(self._write) if images == "sixel" else None
+        self._sent: list[tuple[PlacedImage, int]] = []
         self._scene = empty_scene(0, 0)
         self._caption = self._bottom = ""
         self._timer: Timer | None = None
@@ -172,8 +177,13 @@ class PreviewPanel(Widget):
             return text_strip(self._bottom, width, style)
         if y - 1 < len(self._scene.cells):
             strip = scene_strip(self._scene.cells[y - 1], self._scene.codes[y - 1], style)
-            return strip.adjust_cell_length(width, style)
+            return self._with_images(strip, y - 1).adjust_cell_length(width, style)
         return Strip.blank(width, style)
+
+    def on_unmount(self) -> None:
+        """Leave nothing behind in the terminal."""
+        if self._kitty is not None:
+            self._kitty.clear()
 
     def caption(self) -> str:
         """What is shown, as text."""
@@ -221,7 +231,7 @@ class PreviewPanel(Widget):
         after = self._scene = self._draw()
         self._caption = self.player.caption()
         self._bottom = scrubber(self.player, self.size.width)
-        if before.cells.shape != after.cells.shape or (before.codes != after.codes).any():
+        if _differs_in_text(before, after):
             self.refresh()
             return
         if max_cells is not None:
@@ -234,15 +244,54 @@ class PreviewPanel(Widget):
             self.refresh(*regions)
 
     def _draw(self) -> Scene:
-        rows = self.size.height - 1 - self._has_scrubber
-        if self._drawing is None:
-            return empty_scene(rows, self.size.width)
-        return draw_scene(self.player.tiles(), rows, self.size.width, self._drawing)
+        rows, columns = self.size.height - 1 - self._has_scrubber, self.size.width
+        if self._images == "none":
+            return text_scene(self.player.lines(), rows, columns)
+        drawing = self._images if self._images in ("blocks", "shades") else "images"
+        scene = draw_scene(self.player.tiles(), rows, columns, drawing)
+        if self._kitty is not None and self.is_attached:
+            self._sent = self._kitty.show(scene.images)
+        if self._sixel is not None and scene.images:
+            self.call_after_refresh(self._paint_sixels)
+        return scene
+
+    def _with_images(self, strip: Strip, row: int) -> Strip:
+        """A line with what kitty's pictures have in it; sixels are painted over it once it is written."""
+        if self._sixel is not None and self._scene.images:
+            self.call_after_refresh(self._paint_sixels)
+        for image, number in self._sent:
+            if self._kitty is not None and image.row <= row < image.row + image.rows:
+                cells = self._kitty.strip(image, number, row - image.row)
+                strip = Strip.join([strip.crop(0, image.column), cells, strip.crop(image.column + image.columns)])
+        return strip
+
+    def _paint_sixels(self) -> None:
+        if self._sixel is not None and self.display and self.size.height and self.app.screen is self.screen:
+            self._sixel.paint(self._scene.images, self.content_region.offset + Offset(0, 1))
+
+    def _write(self, text: str) -> None:
+        """Send escape sequences between two updates of the screen."""
+        driver = self.app._driver
+        if driver is not None:
+            driver.write(text)
+
+
+def _differs_in_text(before: Scene, after: Scene) -> bool:
+    """Whether more changed than the colours of pictures that stay where they are."""
+    return (
+        before.cells.shape != after.cells.shape
+        or bool((before.codes != after.codes).any())
+        or len(before.images) != len(after.images)
+    )
 
 
 def changed_regions(before: Scene, after: Scene) -> list[Region]:
     """The cells that differ, in stretches of a row with gaps of less than two cells; row 0 is the panel's row 1."""
-    regions = []
+    regions = [
+        Region(image.column, image.row + 1, image.columns, image.rows)
+        for image, earlier in zip(after.images, before.images, strict=False)
+        if not np.array_equal(image.picture, earlier.picture)
+    ]
     changed = before.cells != after.cells
     for row in np.flatnonzero(changed.any(axis=1)):
         columns = np.flatnonzero(changed[row])

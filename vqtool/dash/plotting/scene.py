@@ -14,7 +14,9 @@ NO_CELL = -1
 Codes = NDArray[np.uint32]
 Drawing = Literal["blocks", "shades", "images"]
 """Half blocks in colour, characters from dark to bright, or room left free for images."""
-NO_ROOM = " (no room for numbers)"
+MAX_IMAGE_CELLS = 190
+"""Rows or columns of a real image; a larger picture is half blocks."""
+NO_ROOM = "no room for numbers"
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ def draw_scene(tiles: Sequence[Tile], rows: int, columns: int, drawing: Drawing)
     for number, tile in enumerate(tiles):
         top = 0 if place.side_by_side else number * (place.rows + 1)
         left = number * (place.columns + 1) if place.side_by_side else 0
-        numbers = [] if tile.numbers is None else place_numbers(tile.numbers, place.rows, place.columns)
-        label = tile.label + (NO_ROOM if tile.numbers is not None and not numbers else "")
+        gap = int(drawing == "shades")  # where colours do not keep neighbours apart
+        numbers = [] if tile.numbers is None else place_numbers(tile.numbers, place.rows, place.columns, gap)
+        label = NO_ROOM if tile.numbers is not None and not numbers else tile.label
         _write(scene, top, left, label[: place.columns])
         area = np.s_[top + 1 : top + 1 + place.rows, left : left + place.columns]
-        if drawing == "images" and tile.numbers is None:
+        if drawing == "images" and tile.numbers is None and max(place.rows, place.columns) <= MAX_IMAGE_CELLS:
             images.append(PlacedImage(tile.picture, top + 1, left, place.rows, place.columns))
             continue
         small = resize(tile.picture, 2 * place.rows, place.columns)
@@ -82,6 +85,14 @@ def draw_scene(tiles: Sequence[Tile], rows: int, columns: int, drawing: Drawing)
         for placed in numbers:
             _write(scene, top + 1 + placed.row, left + placed.column, placed.text)
     return Scene(scene.cells, scene.codes, tuple(images))
+
+
+def text_scene(lines: Sequence[str], rows: int, columns: int) -> Scene:
+    """Lines of text, cut to the room there is."""
+    scene = empty_scene(rows, columns)
+    for row, line in enumerate(lines[: max(0, rows)]):
+        _write(scene, row, 0, line[: max(0, columns)])
+    return scene
 
 
 def _write(scene: Scene, row: int, column: int, text: str) -> None:

@@ -80,11 +80,14 @@ class PlacedNumber:
     text: str
 
 
-def place_numbers(tokens: Tokens, rows: int, columns: int) -> list[PlacedNumber]:
-    """The codes (h, w) in the middle of their areas of a picture of `rows` x `columns` cells; none where one is cut."""
+def place_numbers(tokens: Tokens, rows: int, columns: int, gap: int = 0) -> list[PlacedNumber]:
+    """The codes (h, w) in the middle of their areas of a picture of `rows` x `columns` cells, `gap` cells apart.
+
+    None where one would be cut.
+    """
     height, width = tokens.shape
     longest = len(str(tokens.max(initial=0)))
-    if columns // width < longest + 1 or rows < height:
+    if columns // width < longest + gap or rows < height:
         return []
     middle_rows = (np.arange(height) * 2 + 1) * rows // (2 * height)
     starts = -(-np.arange(width + 1) * columns // width)
