@@ -54,7 +54,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def without_clocks(records: list[dict[str, object]]) -> list[dict[str, object]]:
     return [
-        {key: value for key, value in record.items() if key != "time" and not key.startswith("speed/")}
+        {key: value for key, value in record.items() if key != "time" and not key.startswith(("speed/", "system/"))}
         for record in records
     ]
 

@@ -2,7 +2,7 @@
 
 from textual.binding import Binding, BindingType
 
-PANELS = ("charts", "preview", "codebook", "log")
+PANELS = ("charts", "preview", "codebook", "log", "run")
 
 BINDINGS: list[BindingType] = [
     Binding("q", "app.quit", "Quit"),
@@ -30,11 +30,13 @@ BINDINGS: list[BindingType] = [
     Binding("p", "clip(-1)", "Clip", show=False),
     Binding("e", "error_map", "Error"),
     Binding("t", "tokens", "Tokens"),
-    Binding("k", "token_part", "Codebook", show=False),
+    Binding("k", "next_codebook", "Codebook", show=False),
+    Binding("u", "code_order", "Order"),
+    Binding("d", "next_other", "Compare"),
     Binding("b", "compare", "Compare"),
     Binding("w", "worst", "Worst"),
-    Binding("less_than_sign", "rate(-1)", "Slower", show=False),
-    Binding("greater_than_sign", "rate(1)", "Faster", show=False),
+    Binding("left_curly_bracket", "rate(-1)", "Slower", show=False),
+    Binding("right_curly_bracket", "rate(1)", "Faster", show=False),
     Binding("s", "request('stop')", "Stop"),
     Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
@@ -42,10 +44,12 @@ BINDINGS: list[BindingType] = [
     Binding("r", "runs", "Runs"),
 ]
 
-PICTURE_ACTIONS = ("play", "rate", "scrub", "frame", "clip", "error_map", "tokens", "token_part", "compare", "worst")
+PICTURE_ACTIONS = ("play", "rate", "scrub", "frame", "clip", "error_map", "tokens", "compare", "worst")
 PANEL_OF_ACTION = {
     **dict.fromkeys(("enlarge", "log_axis", "time_axis", "smooth", "select", "page"), "charts"),
     **dict.fromkeys(PICTURE_ACTIONS, "preview"),
+    "code_order": "codebook",
+    "next_other": "run",
 }
 """Actions that need their panel to be seen; the others always work."""
 
@@ -53,7 +57,7 @@ HELP = (
     (
         "Everywhere",
         (
-            ("tab, 1 2 3 4", "next panel, or that panel"),
+            ("tab, 1 2 3 4 5", "next panel, or that panel"),
             ("r", "list of runs"),
             ("?", "this help"),
             ("q, ctrl+c", "quit; the training goes on"),
@@ -77,7 +81,7 @@ HELP = (
         (
             ("space", "play, pause"),
             (", .", "previous, next frame"),
-            ("< >", "play slower, faster"),
+            ("{ }", "play slower, faster"),
             ("[ ]", "earlier, later preview; or click the line of previews"),
             ("b", "compare: keep this step as A, then go to another; again to end"),
             ("n p", "next, previous clip"),
@@ -86,6 +90,14 @@ HELP = (
             ("t k", "which codes paint the frame: colours, numbers; next codebook"),
         ),
     ),
+    (
+        "Codebook",
+        (
+            ("u", "order the codes by number or by use"),
+            ("k", "one of several codebooks"),
+        ),
+    ),
+    ("Run", (("d", "what differs from another run's config; again: the next run"),)),
     (
         "Training (asks first)",
         (

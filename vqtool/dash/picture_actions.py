@@ -1,12 +1,14 @@
-"""What the keys of the picture and codebook panels do."""
+"""What the keys of the picture, codebook and run panels do."""
 
 from textual.screen import Screen
 
+from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.preview import PreviewPanel
+from vqtool.dash.panels.run import RunPanel
 
 
 class PictureActions(Screen[None]):
-    """Actions of a screen that has a picture panel."""
+    """Actions of a screen that has these panels."""
 
     def action_play(self) -> None:
         """Play or pause."""
@@ -40,13 +42,22 @@ class PictureActions(Screen[None]):
         """Show the codes as colours, as numbers, or not."""
         self._preview.next_token_view()
 
-    def action_token_part(self) -> None:
-        """Show the codes of the next codebook."""
+    def action_next_codebook(self) -> None:
+        """Show the next codebook, in the pictures and in the codebook panel."""
         self._preview.next_part()
+        self.query_one(CodebookPanel).next_codebook()
+
+    def action_code_order(self) -> None:
+        """Order the codes by their numbers or by their use."""
+        self.query_one(CodebookPanel).toggle_ranked()
 
     def action_worst(self) -> None:
         """Show the worst clips of the last evaluation, or the previews again."""
         self._preview.change_source()
+
+    def action_next_other(self) -> None:
+        """Compare the run with the next one of the folder."""
+        self.query_one(RunPanel).next_other()
 
     @property
     def _preview(self) -> PreviewPanel:

@@ -23,7 +23,7 @@ StepPaths = tuple[tuple[int, Path], ...]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodebookUsage:
     """How often each code was used in the evaluation at `step`: counts (K,)."""
 

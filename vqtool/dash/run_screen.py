@@ -20,6 +20,7 @@ from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.log import LinesView, LogPanel
 from vqtool.dash.panels.preview import PreviewPanel
+from vqtool.dash.panels.run import RunPanel
 from vqtool.dash.panels.status import StatusBar, TabBar
 from vqtool.dash.picture_actions import PictureActions
 from vqtool.dash.reader import Update
@@ -55,6 +56,7 @@ class RunScreen(PictureActions):
     }
     RunScreen #panels.-overview > * { display: block; }
     RunScreen #panels.-overview > #charts { row-span: 3; }
+    RunScreen #panels.-overview > #run { display: none; }
     """
 
     class Changed(Message):
@@ -90,8 +92,9 @@ class RunScreen(PictureActions):
             yield ChartGrid(id="charts")
             without_colour = self.app.no_color and self._images == "blocks"
             yield PreviewPanel(images="shades" if without_colour else self._images, id="preview")
-            yield CodebookPanel(id="codebook")
+            yield CodebookPanel(colours=not self.app.no_color, id="codebook")
             yield LogPanel(id="log")
+            yield RunPanel(id="run")
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -203,7 +206,8 @@ class RunScreen(PictureActions):
         panels.set_class(self.overview, "-overview")
         for name in keys.PANELS:
             self.query_one(f"#{name}").set_class(name == keys.PANELS[self.active], "-active")
-        self.set_focus(self.query_one("#console", LinesView) if keys.PANELS[self.active] == "log" else None)
+        scrolled = {"log": "#console", "run": "#overview"}.get(keys.PANELS[self.active])
+        self.set_focus(self.query_one(scrolled, LinesView) if scrolled else None)
         self._show_tabs()
         self.refresh_bindings()
 
@@ -213,7 +217,9 @@ class RunScreen(PictureActions):
         self.query_one(TabBar).show(self.active, note if self.active == 0 else "")
 
     def _show_status(self) -> None:
-        self.query_one(StatusBar).show(summarise(self.state, time.time()), self.state.status_error)
+        summary = summarise(self.state, time.time())
+        self.query_one(StatusBar).show(summary, self.state.status_error)
+        self.query_one(RunPanel).show(self.state, summary)
 
     def _note_stale(self, update: Update) -> None:
         """Remember which panels the update concerns."""
@@ -236,7 +242,7 @@ class RunScreen(PictureActions):
             log.show_console(self.state.console)
         self._preview.show_codebooks(self.state.codebook_sizes, self.state.segment_frames)
         self._preview.show(self.state.previews, self.state.worst)
-        self.query_one(CodebookPanel).show(self.state.codebook)
+        self.query_one(CodebookPanel).show(self.state.codebook, self.state.codebooks, self.state.codebook_sizes)
         self._show_status()
         self._show_tabs()
 

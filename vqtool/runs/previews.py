@@ -2,8 +2,8 @@
 
 A preview folder `previews/step-00000100/` holds `clip-00.png` (two rows: input above, reconstruction below; one column
 a frame; no gaps), `clip-00.tokens.npy` (unsigned integers (T, h, w)), for clips with
-a context `clip-00.context.npy` (S, h, w), and, written last, `preview.json`. `worst/step-00000100/` holds the clips that
-the last evaluation scored worst, in the same form, the worst first.
+a context `clip-00.context.npy` (S, h, w), and, written last, `preview.json`. In the same form `worst/step-00000100/`
+holds the clips that the last evaluation scored worst, the worst first.
 """
 
 import json

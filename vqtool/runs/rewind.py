@@ -17,8 +17,8 @@ DISCARDED_FOLDER = "discarded"
 def rewind(run: RunFolder, step: int, best_steps: Mapping[str, int]) -> int:
     """Make `run` what it was when the checkpoint of `step` was written; gives the number of log lines taken out.
 
-    Log lines, previews, worst clips, usage counts and checkpoints of later steps move to `discarded/TIME/`, unfinished files go,
-    and the names of checkpoints are set anew: `latest`, and `best-NAME` for each of `best_steps`.
+    Log lines, previews, worst clips, usage counts and checkpoints of later steps move to `discarded/TIME/`, unfinished
+    files go, and the names of checkpoints are set anew: `latest`, and `best-NAME` for each of `best_steps`.
 
     Raises:
         VqtoolError: the folder cannot be written.

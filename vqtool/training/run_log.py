@@ -13,6 +13,7 @@ from vqtool.runs.folder import HEARTBEAT_SECONDS, RunFolder, Status, step_name
 from vqtool.runs.jsonl import JsonlWriter
 from vqtool.runs.previews import PreviewClip, write_preview, write_worst
 from vqtool.training.evaluator import Evaluated
+from vqtool.training.system import SystemUse
 from vqtool.training.tensorboard import TensorBoard
 from vqtool.training.trainer import StepResult
 from vqtool.training.usage import RunningUsage
@@ -24,8 +25,11 @@ class RunLog:
     Of several processes only the main one writes; to the others this is a log that keeps nothing.
     """
 
-    def __init__(self, run: RunFolder, board: TensorBoard | None = None, writes: bool = True) -> None:
+    def __init__(
+        self, run: RunFolder, system: SystemUse, board: TensorBoard | None = None, writes: bool = True
+    ) -> None:
         self.run = run
+        self._system = system
         self._board = board
         self._writes = writes
         self._last_heartbeat = 0.0
@@ -44,7 +48,7 @@ class RunLog:
             "speed/frames_per_second": result.num_frames / max(result.seconds, 1e-9),
             "speed/data_wait_fraction": result.data_seconds / max(result.seconds, 1e-9),
         }
-        numbers = losses | codebook | speed
+        numbers = losses | codebook | speed | self._system.numbers()
         if not self._writes:
             return numbers
         self._write(self._metrics, {"step": result.step, "split": "train", **numbers})

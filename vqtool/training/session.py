@@ -24,6 +24,7 @@ from vqtool.training.evaluator import Evaluated, Evaluator
 from vqtool.training.previews import make_previews, spread_windows, worst_windows
 from vqtool.training.run_log import RunLog
 from vqtool.training.signals import StopSignals
+from vqtool.training.system import SystemUse
 from vqtool.training.tensorboard import FOLDER, TensorBoard
 from vqtool.training.trainer import NonFiniteError, StepResult, Trainer
 
@@ -144,7 +145,8 @@ class Session:
         Raises:
             VqtoolError: what the run cannot go on with; run.json then says `failed`.
         """
-        with RunLog(self.run, self._board(), self._processes.is_main) as log, StopSignals() as signals:
+        system = SystemUse(self._trainer.device)
+        with RunLog(self.run, system, self._board(), self._processes.is_main) as log, StopSignals() as signals:
             log.event("resume" if self._trainer.step else "start", self._trainer.step)
             try:
                 yield from self._steps(log, signals)

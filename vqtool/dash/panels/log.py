@@ -19,22 +19,24 @@ from vqtool.dash.summary import event_text
 
 
 class LinesView(ScrollView, can_focus=True):
-    """Lines of untrusted text, wrapped and scrolled; it stays at the end while it is at the end."""
+    """Lines of untrusted text, wrapped and scrolled; one that begins at its end stays there while it is there."""
 
     DEFAULT_CSS = """
     LinesView { width: 1fr; height: 1fr; padding: 0 1; scrollbar-size: 1 1; scrollbar-gutter: stable; }
     """
 
-    def __init__(self, empty: str, *, id: str | None = None) -> None:
-        """With `empty` to show while there is no line."""
+    def __init__(self, empty: str, *, at_end: bool = True, id: str | None = None) -> None:
+        """With `empty` to show while there is no line; `at_end` begins at the end."""
         super().__init__(id=id)
+        self._at_end = at_end
         self._empty = [empty]
         self.lines: Sequence[str] = self._empty
         self._wrapped: list[str] = []
 
     def on_mount(self) -> None:
-        """Begin at the end."""
-        self.anchor()
+        """Begin at the end, or at the start."""
+        if self._at_end:
+            self.anchor()
 
     def show(self, lines: Iterable[str]) -> None:
         """Show these lines, cleaned, from now on."""

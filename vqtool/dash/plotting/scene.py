@@ -72,7 +72,7 @@ def draw_scene(tiles: Sequence[Tile], rows: int, columns: int, drawing: Drawing)
         gap = int(drawing == "shades")  # where colours do not keep neighbours apart
         numbers = [] if tile.numbers is None else place_numbers(tile.numbers, place.rows, place.columns, gap)
         label = NO_ROOM if tile.numbers is not None and not numbers else tile.label
-        _write(scene, top, left, label[: place.columns])
+        write_text(scene, top, left, label[: place.columns])
         area = np.s_[top + 1 : top + 1 + place.rows, left : left + place.columns]
         if drawing == "images" and tile.numbers is None and max(place.rows, place.columns) <= MAX_IMAGE_CELLS:
             images.append(PlacedImage(tile.picture, top + 1, left, place.rows, place.columns))
@@ -83,7 +83,7 @@ def draw_scene(tiles: Sequence[Tile], rows: int, columns: int, drawing: Drawing)
         elif not numbers:
             scene.codes[area] = [[ord(character) for character in line] for line in shades(small)]
         for placed in numbers:
-            _write(scene, top + 1 + placed.row, left + placed.column, placed.text)
+            write_text(scene, top + 1 + placed.row, left + placed.column, placed.text)
     return Scene(scene.cells, scene.codes, tuple(images))
 
 
@@ -91,11 +91,12 @@ def text_scene(lines: Sequence[str], rows: int, columns: int) -> Scene:
     """Lines of text, cut to the room there is."""
     scene = empty_scene(rows, columns)
     for row, line in enumerate(lines[: max(0, rows)]):
-        _write(scene, row, 0, line[: max(0, columns)])
+        write_text(scene, row, 0, line[: max(0, columns)])
     return scene
 
 
-def _write(scene: Scene, row: int, column: int, text: str) -> None:
+def write_text(scene: Scene, row: int, column: int, text: str) -> None:
+    """Write characters one cell wide into a scene that has room for them."""
     scene.codes[row, column : column + len(text)] = [ord(character) for character in text]
 
 

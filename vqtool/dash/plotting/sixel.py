@@ -4,6 +4,7 @@ https://vt100.net/docs/vt3xx-gp/chapter14.html
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,6 @@ def _band(colours: NDArray[np.int64]) -> str:
 
 def _runs(bits: NDArray[np.int64]) -> Iterator[str]:
     borders = [0, *(np.flatnonzero(np.diff(bits)) + 1).tolist(), len(bits)]
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         character = chr(63 + int(bits[start]))
         yield f"!{end - start}{character}" if end - start >= MIN_REPEAT else character * (end - start)
