@@ -22,7 +22,8 @@ MAX_IMAGES = 240
 FIRST_ID = 0x565100
 """Numbers unlikely to be taken by another program in the same terminal."""
 ASSUMED_CELL = (20, 10)
-MAX_SIXEL_PIXELS = 1024
+MAX_SIXEL_PIXELS = 384
+MAX_ENCODED = 128
 
 
 class KittyImages:
@@ -64,6 +65,7 @@ class SixelImages:
 
     def __init__(self, write: Write) -> None:
         self._write = write
+        self._encoded: OrderedDict[tuple[bytes, int, int], str] = OrderedDict()
 
     def paint(self, images: Sequence[PlacedImage], origin: Offset) -> None:
         """Draw pictures; cell (0, 0) of theirs is at `origin` of the screen."""
@@ -73,7 +75,16 @@ class SixelImages:
             columns = min(image.columns * width, MAX_SIXEL_PIXELS)
             place = f"\x1b[{origin.y + image.row + 1};{origin.x + image.column + 1}H"
             # The cursor is put back to where the text left it.
-            self._write(f"\x1b7{place}{sixel.encode(resize(image.picture, rows, columns))}\x1b8")
+            self._write(f"\x1b7{place}{self._sixels(image, rows, columns)}\x1b8")
+
+    def _sixels(self, image: PlacedImage, rows: int, columns: int) -> str:
+        """A picture at a size in pixels; encoding takes long, and a clip comes round again."""
+        key = (image.picture.tobytes(), rows, columns)
+        text = self._encoded.pop(key, None) or sixel.encode(resize(image.picture, rows, columns))
+        self._encoded[key] = text
+        if len(self._encoded) > MAX_ENCODED:
+            self._encoded.popitem(last=False)
+        return text
 
 
 def cell_pixels() -> tuple[int, int]:

@@ -58,6 +58,7 @@ class PreviewPanel(Widget):
         self._kitty = KittyImages(self._write) if images == "kitty" else None
         self._sixel = SixelImages(self._write) if images == "sixel" else None
         self._sent: list[tuple[PlacedImage, int]] = []
+        self._paint_due = False
         self._scene = empty_scene(0, 0)
         self._caption = self._bottom = ""
         self._timer: Timer | None = None
@@ -251,21 +252,25 @@ class PreviewPanel(Widget):
         scene = draw_scene(self.player.tiles(), rows, columns, drawing)
         if self._kitty is not None and self.is_attached:
             self._sent = self._kitty.show(scene.images)
-        if self._sixel is not None and scene.images:
-            self.call_after_refresh(self._paint_sixels)
+        self._paint_soon()
         return scene
 
     def _with_images(self, strip: Strip, row: int) -> Strip:
         """A line with what kitty's pictures have in it; sixels are painted over it once it is written."""
-        if self._sixel is not None and self._scene.images:
-            self.call_after_refresh(self._paint_sixels)
+        self._paint_soon()
         for image, number in self._sent:
             if self._kitty is not None and image.row <= row < image.row + image.rows:
                 cells = self._kitty.strip(image, number, row - image.row)
                 strip = Strip.join([strip.crop(0, image.column), cells, strip.crop(image.column + image.columns)])
         return strip
 
+    def _paint_soon(self) -> None:
+        if self._sixel is not None and not self._paint_due:
+            self._paint_due = True
+            self.call_after_refresh(self._paint_sixels)
+
     def _paint_sixels(self) -> None:
+        self._paint_due = False
         if self._sixel is not None and self.display and self.size.height and self.app.screen is self.screen:
             self._sixel.paint(self._scene.images, self.content_region.offset + Offset(0, 1))
 

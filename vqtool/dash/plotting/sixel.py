@@ -35,10 +35,10 @@ def _define(colour: int) -> str:
 
 def _band(colours: NDArray[np.int64]) -> str:
     """Up to six rows: for each colour, a character a column whose bits are the rows that have it."""
-    weights = 1 << np.arange(len(colours))[:, None]
-    return "$".join(
-        f"#{colour}" + "".join(_runs(((colours == colour) * weights).sum(axis=0))) for colour in np.unique(colours)
-    )
+    present = np.unique(colours)
+    weights = 1 << np.arange(len(colours))
+    bits = np.einsum("chw,h->cw", colours[None] == present[:, None, None], weights)
+    return "$".join(f"#{colour}" + "".join(_runs(row)) for colour, row in zip(present, bits, strict=True))
 
 
 def _runs(bits: NDArray[np.int64]) -> Iterator[str]:
