@@ -83,7 +83,7 @@ def test_the_time_left_has_a_range(tmp_path: Path) -> None:
     run = create_run(tmp_path, "run", "", {"total_steps": 1000})
     time = 1_700_000_000.0
     with JsonlWriter(run.metrics_file) as metrics:
-        for step in range(0, 101):
+        for step in range(101):
             # The second half is half as fast: 10 and 5 steps a second.
             time += 0.1 if step <= 50 else 0.2
             metrics.write({"step": step, "time": time, "split": "train", "loss/total": 1.0})

@@ -20,7 +20,10 @@ from vqtool.runs.folder import RunFolder, create_run
 from vqtool.runs.previews import read_preview, write_worst
 
 SIZES = [(40, 12), (80, 24), (200, 60)]
-PICTURE_KEYS = "space space full_stop comma n p e e t t t k b left_square_bracket right_square_bracket b w w".split()
+PICTURE_KEYS = [
+    *("space", "space", "full_stop", "comma", "n", "p", "e", "e", "t", "t", "t", "k"),
+    *("b", "left_square_bracket", "right_square_bracket", "b", "w", "w"),
+]
 RATE_KEYS = ["left_curly_bracket", "right_curly_bracket"]
 WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 
