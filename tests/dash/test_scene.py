@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from vqtool.dash.plotting.picture import half_block_colours, resize
-from vqtool.dash.plotting.scene import NO_CELL, Tile, draw_scene, limited_change, text_scene
+from vqtool.dash.plotting.scene import (
+    NO_CELL,
+    Scene,
+    Tile,
+    changed_cells,
+    draw_scene,
+    limited_change,
+    text_scene,
+    write_text,
+)
 
 
 def random_picture(seed: int = 0) -> np.ndarray:
@@ -54,17 +63,30 @@ def test_no_room_is_no_crash(rows: int, columns: int) -> None:
     assert text_scene(["some text"], rows, columns).codes.shape == (max(0, rows), columns)
 
 
-def test_a_bounded_change_takes_the_largest_first_and_arrives_in_the_end() -> None:
-    rng = np.random.default_rng(0)
-    shown = half_block_colours(rng.integers(0, 256, (40, 20, 3), dtype=np.uint8))
-    wanted = half_block_colours(rng.integers(0, 256, (40, 20, 3), dtype=np.uint8))
-    different = int((shown != wanted).sum())
+def scene_of(seed: int, text: str = "") -> Scene:
+    cells = half_block_colours(np.random.default_rng(seed).integers(0, 256, (40, 20, 3), dtype=np.uint8))
+    scene = Scene(cells, np.zeros(cells.shape, np.uint32))
+    write_text(scene, 3, 2, text)
+    return scene
+
+
+def test_a_bounded_change_takes_text_first_and_arrives_in_the_end() -> None:
+    shown, wanted = scene_of(0), scene_of(1, "label")
+    different = int(changed_cells(shown, wanted).sum())
     before = shown
-    for _ in range(-(-different // 50)):
+    for number in range(-(-different // 50)):
         after = limited_change(before, wanted, 50)
-        assert int((after != before).sum()) <= 50
+        assert int(changed_cells(before, after).sum()) <= 50
+        assert number or rows_of(after)[3].startswith("▀▀label▀")
         before = after
-    assert np.array_equal(before, wanted)
-    flat = np.zeros((1, 3), np.int32)
-    assert limited_change(flat, np.array([[1, 31, 2]], np.int32), 1).tolist() == [[0, 31, 0]]
-    assert limited_change(flat, np.array([[1, 31, 2]], np.int32), 0).tolist() == [[0, 0, 0]]
+    assert np.array_equal(before.cells, wanted.cells) and np.array_equal(before.codes, wanted.codes)
+    assert limited_change(wanted, wanted, 0) is wanted
+
+
+def test_of_colours_the_most_different_come_first() -> None:
+    def row(*cells: int) -> Scene:
+        return Scene(np.array([cells], np.int32), np.zeros((1, 3), np.uint32))
+
+    assert limited_change(row(0, 0, 0), row(1, 31, 2), 1).cells.tolist() == [[0, 31, 0]]
+    assert limited_change(row(0, 0, 0), row(1 << 25, 31 << 5, 2), 2).cells.tolist() == [[0, 31 << 5, 2]]
+    assert limited_change(row(0, 0, 0), row(1, 31, 2), 0).cells.tolist() == [[0, 0, 0]]

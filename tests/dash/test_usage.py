@@ -22,6 +22,8 @@ def test_dead_codes_have_ages() -> None:
     found = history([1, 1, 0, 1, 5], [0, 1, 0, 1, 5], [0, 0, 0, 1, 5])
     assert found.dead_since() == {None: 1, 100: 1, 200: 1}
     assert ages(found) == ["revived 0  dead codes: 1 never used, 1 for 200 steps, 1 for 100 steps"]
+    many = history(*([1] * (6 - number) + [0] * number for number in range(6)))
+    assert ages(many) == ["revived 0  dead codes: 1 for 500 steps, 1 for 400 steps, 1 for 300 steps, 2 for less"]
     assert history([1, 1], [2, 3]).dead_since() == {}
     assert ages(history([1, 1], [2, 3])) == ["revived 0  dead codes: none"]
     assert ages(history([1])) == [] and history_of({}).dead_since() == {}

@@ -174,9 +174,12 @@ def _rates(state: RunState, num_parts: int) -> list[float]:
         return []
     recent = series.time >= series.time[-1] - RATE_SECONDS
     steps, times = series.step[recent], series.time[recent]
-    borders = np.linspace(0, len(steps) - 1, num_parts + 1).astype(int) if len(steps) > num_parts else []
+    if len(steps) <= num_parts:
+        return []
+    borders = np.linspace(0, len(steps) - 1, num_parts + 1).astype(int)
     passed = np.diff(times[borders])
-    return (np.diff(steps[borders]) / passed).tolist() if len(passed) and (passed > 0).all() else []
+    rates: list[float] = (np.diff(steps[borders]) / passed).tolist() if (passed > 0).all() else []
+    return rates
 
 
 def _elapsed(status: Mapping[str, Any], end: float | None) -> float | None:

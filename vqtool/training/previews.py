@@ -18,7 +18,7 @@ from vqtool.runs.previews import PreviewClip
 
 @torch.inference_mode()
 def make_previews(
-    model: Tokenizer, windows: Windows, chosen: NDArray[np.integer], precision: torch.dtype
+    model: Tokenizer, windows: Windows, chosen: NDArray[np.int64], precision: torch.dtype
 ) -> list[PreviewClip]:
     """Reconstruct the chosen windows, given by their numbers."""
     device = next(model.parameters()).device
@@ -42,14 +42,14 @@ def make_previews(
     ]
 
 
-def spread_windows(windows: Windows, num_clips: int) -> NDArray[np.integer]:
+def spread_windows(windows: Windows, num_clips: int) -> NDArray[np.int64]:
     """The numbers of `num_clips` windows, or of all, spread evenly."""
     return np.unique(np.linspace(0, len(windows) - 1, min(num_clips, len(windows))).round().astype(np.int64))
 
 
 def worst_windows(
     scores: Mapping[str, Sequence[float]], metrics: Sequence[Metric], num_clips: int
-) -> NDArray[np.integer]:
+) -> NDArray[np.int64]:
     """The numbers of the `num_clips` windows that the first metric with a score a clip liked least, the worst first."""
     metric = next((metric for metric in metrics if scores.get(metric.name)), None)
     if metric is None:

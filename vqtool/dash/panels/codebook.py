@@ -22,6 +22,7 @@ from vqtool.runs.previews import read_array
 NOTHING = "no codebook usage yet: every evaluation writes it (train.eval_every)"
 MIN_ROWS_FOR_HEAT, MIN_ROWS_FOR_MAP = 6, 12
 REVIVED = "↑"
+MAX_AGES = 3
 
 
 class CodebookPanel(Widget):
@@ -175,12 +176,16 @@ def ages(history: UsageHistory) -> list[str]:
     """A line on how long the dead codes are dead, and how many came back at the last evaluation."""
     if len(history.steps) < 2:
         return []
-    last = history.steps[-1]
-    dead = [
-        f"{number:,} never used" if step is None else f"{number:,} for {last - step:,} steps"
-        for step, number in history.dead_since().items()
-    ]
+    groups = list(history.dead_since().items())
+    dead = [_age(history.steps[-1], step, number) for step, number in groups[:MAX_AGES]]
+    if len(groups) > MAX_AGES:
+        rest = sum(number for _, number in groups[MAX_AGES:])
+        dead.append(f"{rest:,} for less")
     return [f"revived {history.revived[-1]:,}  dead codes: {', '.join(dead) or 'none'}"]
+
+
+def _age(last: int, step: int | None, number: int) -> str:
+    return f"{number:,} never used" if step is None else f"{number:,} for {last - step:,} steps"
 
 
 def revival_marks(history: UsageHistory, columns: int) -> str:

@@ -1,5 +1,6 @@
 """The picture panel: the frames of a preview playing, what they are in words above, all kept previews below."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,21 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
+from textual.widgets._toast import Toast
 
 from vqtool.dash.images import ImageMode
 from vqtool.dash.panels.graphics import KittyImages, SixelImages
 from vqtool.dash.panels.strips import scene_strip, text_strip
 from vqtool.dash.player import Player, Source
-from vqtool.dash.plotting.scene import PlacedImage, Scene, draw_scene, empty_scene, limited_change, text_scene
+from vqtool.dash.plotting.scene import (
+    PlacedImage,
+    Scene,
+    changed_cells,
+    draw_scene,
+    empty_scene,
+    limited_change,
+    text_scene,
+)
 from vqtool.dash.plotting.scrubber import index_at, scrubber
 from vqtool.dash.reader import StepPaths
 from vqtool.errors import RunError
@@ -224,7 +234,7 @@ class PreviewPanel(Widget):
             self._redraw(max_cells=BYTES_PER_SECOND // BYTES_PER_CELL // self.player.frame_rate)
 
     def _redraw(self, max_cells: int | None = None) -> None:
-        """Draw the frame, and repaint only the cells that changed: most of a robot video stands still.
+        """Draw the frame, and send only the cells that changed: most of a robot video stands still.
 
         `max_cells` bounds how many: where a playing clip changes more, the rest follows with the next frames.
         """
@@ -232,17 +242,41 @@ class PreviewPanel(Widget):
         after = self._scene = self._draw()
         self._caption = self.player.caption()
         self._bottom = scrubber(self.player, self.size.width)
-        if _differs_in_text(before, after):
+        if before.cells.shape != after.cells.shape or self._is_covered or self._changed_images(before, after):
             self.refresh()
             return
         if max_cells is not None:
-            after = self._scene = Scene(limited_change(before.cells, after.cells, max_cells), after.codes, after.images)
+            self._scene = limited_change(before, after, max_cells)
         regions = [Region(0, 0, self.size.width, 1)] if texts[0] != self._caption else []
         if texts[1] != self._bottom:
             regions.append(Region(0, self.size.height - 1, self.size.width, 1))
-        regions += changed_regions(before, after)
         if regions:
             self.refresh(*regions)
+        if self._images == "blocks":
+            self._write(self._changed_cells(before, self._scene))
+
+    @property
+    def _is_covered(self) -> bool:
+        """Whether something may lie over the pictures, or their colours are not to be sent as they are."""
+        return self.app.screen is not self.screen or self.app.no_color or bool(self.screen.query(Toast))
+
+    def _changed_images(self, before: Scene, after: Scene) -> bool:
+        """Whether there is something else to be seen that is not half blocks; sixels are painted over the cells."""
+        if self._images == "blocks":
+            return False
+        return self._images == "kitty" or bool(changed_cells(before, after).any())
+
+    def _changed_cells(self, before: Scene, after: Scene) -> str:
+        """Escape sequences that bring the cells on the screen up to date.
+
+        A partial refresh by Textual would send each line anew from its start to each cell that changed.
+        """
+        origin, style, parts = self.content_region.offset, self.visual_style.rich_style, []
+        for row, start, end in changed_stretches(before, after):
+            strip = scene_strip(after.cells[row, start:end], after.codes[row, start:end], style)
+            place = f"\x1b[{origin.y + 2 + row};{origin.x + 1 + start}H"
+            parts.append(place + strip.render(self.app.console))
+        return "".join(parts) if self.display else ""
 
     def _draw(self) -> Scene:
         rows, columns = self.size.height - 1 - self._has_scrubber, self.size.width
@@ -277,29 +311,14 @@ class PreviewPanel(Widget):
     def _write(self, text: str) -> None:
         """Send escape sequences between two updates of the screen."""
         driver = self.app._driver
-        if driver is not None:
+        if driver is not None and text:
             driver.write(text)
 
 
-def _differs_in_text(before: Scene, after: Scene) -> bool:
-    """Whether more changed than the colours of pictures that stay where they are."""
-    return (
-        before.cells.shape != after.cells.shape
-        or bool((before.codes != after.codes).any())
-        or len(before.images) != len(after.images)
-    )
-
-
-def changed_regions(before: Scene, after: Scene) -> list[Region]:
-    """The cells that differ, in stretches of a row with gaps of less than two cells; row 0 is the panel's row 1."""
-    regions = [
-        Region(image.column, image.row + 1, image.columns, image.rows)
-        for image, earlier in zip(after.images, before.images, strict=False)
-        if not np.array_equal(image.picture, earlier.picture)
-    ]
-    changed = before.cells != after.cells
+def changed_stretches(before: Scene, after: Scene) -> Iterator[tuple[int, int, int]]:
+    """Row, first column and the one after the last of the cells that differ, over gaps of one cell."""
+    changed = changed_cells(before, after)
     for row in np.flatnonzero(changed.any(axis=1)):
         columns = np.flatnonzero(changed[row])
         for stretch in np.split(columns, np.flatnonzero(np.diff(columns) > 2) + 1):
-            regions.append(Region(int(stretch[0]), int(row) + 1, int(stretch[-1] - stretch[0]) + 1, 1))
-    return regions
+            yield int(row), int(stretch[0]), int(stretch[-1]) + 1

@@ -16,6 +16,7 @@ Drawing = Literal["blocks", "shades", "images"]
 """Half blocks in colour, characters from dark to bright, or room left free for images."""
 MAX_IMAGE_CELLS = 190
 """Rows or columns of a real image; a larger picture is half blocks."""
+_TEXT_DISTANCE = 1 << 20
 NO_ROOM = "no room for numbers"
 
 
@@ -62,7 +63,8 @@ def draw_scene(tiles: Sequence[Tile], rows: int, columns: int, drawing: Drawing)
     scene = empty_scene(rows, columns)
     if not tiles or rows < 1 or columns < 1:
         return scene
-    place = arrange(len(tiles), *tiles[0].picture.shape[:2], rows, columns)
+    height, width, _ = tiles[0].picture.shape
+    place = arrange(len(tiles), height, width, rows, columns)
     if place is None:
         return scene
     images = []
@@ -100,16 +102,27 @@ def write_text(scene: Scene, row: int, column: int, text: str) -> None:
     scene.codes[row, column : column + len(text)] = [ord(character) for character in text]
 
 
-def limited_change(shown: CellColours, wanted: CellColours, max_cells: int) -> CellColours:
-    """`shown` with those at most `max_cells` cells of `wanted` in it that differ most; the rest waits for its turn."""
-    changed = shown != wanted
+def changed_cells(before: Scene, after: Scene) -> NDArray[np.bool_]:
+    """Which cells differ between two scenes of the same shape."""
+    changed: NDArray[np.bool_] = (before.cells != after.cells) | (before.codes != after.codes)
+    return changed
+
+
+def limited_change(shown: Scene, wanted: Scene, max_cells: int) -> Scene:
+    """`shown` with at most `max_cells` cells of `wanted` in it, text first, then those that differ most.
+
+    The rest waits for its turn.
+    """
+    changed = changed_cells(shown, wanted)
     if int(changed.sum()) <= max_cells:
         return wanted
-    distance = np.where(changed, _distance(shown, wanted), -1)
-    chosen = np.argpartition(distance, -max_cells, axis=None)[-max_cells:] if max_cells > 0 else []
-    result = shown.copy()
-    result.flat[chosen] = wanted.flat[chosen]
-    return result
+    cells, codes = shown.cells.copy(), shown.codes.copy()
+    if max_cells > 0:
+        distance = np.where(shown.codes != wanted.codes, _TEXT_DISTANCE, _distance(shown.cells, wanted.cells))
+        order = np.where(changed, distance, -1)
+        chosen = np.argpartition(order, -max_cells, axis=None)[-max_cells:]
+        cells.flat[chosen], codes.flat[chosen] = wanted.cells.flat[chosen], wanted.codes.flat[chosen]
+    return Scene(cells, codes, wanted.images)
 
 
 def _distance(first: CellColours, second: CellColours) -> NDArray[np.int32]:
