@@ -1,12 +1,14 @@
 """Pictures, codebook and run panel, driven by their keys."""
 
 import json
+import re
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.color import ColorSystem
 from textual.widget import Widget
 
 from vqtool.dash.app import DashApp
@@ -206,6 +208,59 @@ async def test_run_panel_shows_config_and_differences(run: RunFolder, wait_until
             await pilot.resize_terminal(width, height)
             await pilot.pause()
             assert {lines.render_line(y).cell_length for y in range(height)} <= {lines.scrollable_content_region.width}
+
+
+def screen_cells(app: DashApp) -> list[list[tuple[object, ...]]]:
+    """What Textual would paint: character and colours of every cell."""
+    return [
+        [
+            (character, *(colour and colour.triplet for colour in (style.color, style.bgcolor)))
+            for text, style, _ in strip
+            if style is not None
+            for character in text
+        ]
+        for strip in app.screen._compositor.render_strips()
+    ]
+
+
+def paint(cells: list[list[tuple[object, ...]]], text: str) -> None:
+    """Do what a terminal does with text of half blocks and digits in 24-bit colours."""
+    row, column, colours = 0, 0, (None, None)
+    pattern = r"\x1b\[(\d+);(\d+)H|\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m|\x1b\[0m|([^\x1b])"
+    assert "".join(match[0] for match in re.finditer(pattern, text)) == text
+    for match in re.finditer(pattern, text):
+        if match[1]:
+            row, column = int(match[1]) - 1, int(match[2]) - 1
+        elif match[3]:
+            numbers = [int(number) for number in match.groups()[2:8]]
+            colours = tuple(numbers[:3]), tuple(numbers[3:])
+        elif match[9]:
+            cells[row][column] = (match[9], *colours)
+            column += 1
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+async def test_what_is_painted_directly_is_what_the_screen_holds(
+    run: RunFolder, tokens: bool, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(PreviewPanel, "_write", lambda self, text: sent.append(text))
+    app = app_of(run)
+    app.console._color_system = ColorSystem.TRUECOLOR
+    async with app.run_test(size=(100, 30)) as pilot:
+        await wait_until(lambda: is_read(app))
+        preview = app.screen.query_one(PreviewPanel)
+        await pilot.press("2", "space", *("tt" if tokens else ""))
+        await wait_until(lambda: preview.clip is not None and "▀" in text_of(preview))
+        before = screen_cells(app)
+        sent.clear()
+        await pilot.press("full_stop")
+        after = screen_cells(app)
+        paint(before, "".join(sent))
+        top = preview.content_region.y
+        assert sent
+        assert before[top + 1 :] == after[top + 1 :]
+        assert before[top] != after[top], "the caption is Textual's"
 
 
 async def test_images_go_to_the_terminal_once_and_are_taken_back(

@@ -10,6 +10,11 @@ from vqtool.dash.panels.run import RunPanel
 class PictureActions(Screen[None]):
     """Actions of a screen that has these panels."""
 
+    def watch_cursor_step(self, step: int | None) -> None:
+        """The charts' cursor went to a step: so does the preview."""
+        if step is not None:
+            self._preview.show_step(step)
+
     def action_play(self) -> None:
         """Play or pause."""
         self._preview.toggle_playing()

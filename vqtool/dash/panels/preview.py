@@ -253,6 +253,7 @@ class PreviewPanel(Widget):
         if regions:
             self.refresh(*regions)
         if self._images == "blocks":
+            self._styles_cache.clear()  # what Textual remembers of the lines is not what is on the screen any more
             self._write(self._changed_cells(before, self._scene))
 
     @property

@@ -68,4 +68,5 @@ def _text_style(cell: int) -> Style:
     """Black or white, whichever is read better, on the lower colour of a cell."""
     _, (red, green, blue) = split_colours(cell)
     light = 0.299 * red + 0.587 * green + 0.114 * blue > 140
-    return Style(color="black" if light else "bright_white", bgcolor=Color.from_rgb(red, green, blue))
+    grey = 20 if light else 245
+    return Style(color=Color.from_rgb(grey, grey, grey), bgcolor=Color.from_rgb(red, green, blue))
