@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from vqtool.dash.app import DashApp
 from vqtool.dash.images import ImageMode
+from vqtool.dash.panels import strips
 from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.preview import PreviewPanel
@@ -247,6 +248,7 @@ async def test_what_is_painted_directly_is_what_the_screen_holds(
     monkeypatch.setattr(PreviewPanel, "_write", lambda self, text: sent.append(text))
     app = app_of(run)
     app.console._color_system = ColorSystem.TRUECOLOR
+    monkeypatch.setattr(strips, "_pair_styles", {})  # a style remembers what it became in other tests' colours
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_until(lambda: is_read(app))
         preview = app.screen.query_one(PreviewPanel)
