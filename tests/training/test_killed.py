@@ -61,7 +61,8 @@ def run_process(config: Config, run: RunFolder, kill_at: int = 0) -> int | None:
 def records(file: Path) -> list[dict[str, object]]:
     """What the log says, but for clocks."""
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "time" and not k.startswith("speed/")} for line in lines]
+    measured = ("speed/", "system/")
+    return [{k: v for k, v in line.items() if k != "time" and not k.startswith(measured)} for line in lines]
 
 
 def pointed(run: RunFolder) -> dict[str, str]:

@@ -20,7 +20,7 @@ from vqtool.errors import CheckpointError, ConfigError, DataError, RunError, Vqt
 from vqtool.runs.checkpoints import find_checkpoint, list_checkpoints, pointed_step
 from vqtool.runs.control import send_request
 from vqtool.runs.folder import RunFolder
-from vqtool.runs.previews import list_previews, read_preview
+from vqtool.runs.previews import list_previews, list_worst, read_preview
 from vqtool.training.session import Ended, Session, StageBegan
 from vqtool.training.start import resume_run, start_run
 from vqtool.training.trainer import StepResult
@@ -54,7 +54,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def without_clocks(records: list[dict[str, object]]) -> list[dict[str, object]]:
     return [
-        {key: value for key, value in record.items() if key != "time" and not key.startswith("speed/")}
+        {key: value for key, value in record.items() if key != "time" and not key.startswith(("speed/", "system/"))}
         for record in records
     ]
 
@@ -75,6 +75,12 @@ def test_a_run_folder_holds_what_the_contract_says(tiniest: Tiniest) -> None:
     clip = read_preview(list_previews(run)[-1][1])[0]
     assert clip.real.shape == clip.reconstruction.shape == (4, 32, 32, 3)
     assert clip.tokens.shape == (4, 4, 4)
+    assert {"system/cpu_cores", "system/memory_gib"} <= train[-1].keys()
+    assert 0.01 < train[-1]["system/memory_gib"] < 1000
+    assert (status["codebook_sizes"], status["segment_frames"]) == ([16], 0)
+    [(worst_step, worst)] = list_worst(run)
+    scores = [np.mean(clip.psnr_db) for clip in read_preview(worst)]
+    assert worst_step == 8 and scores == sorted(scores)
     usage = np.load(run.codebook / "step-00000008.npy")
     assert usage.shape == (16,)
     assert usage.sum() == 3 * 4 * 16

@@ -1,7 +1,9 @@
 """`vqtool dash`: watch a run in the terminal, or print its state."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 DEFAULT_DIR = Path("runs")
 ALARM_EXIT_CODE = 3
 MAX_OTHERS = 7
+REPLAY_SECONDS = 0.2
+ImageChoice = Literal["auto", "half", "kitty", "sixel", "none"]
 EPILOG = """Examples:
 
 vqtool dash
@@ -22,6 +26,8 @@ vqtool dash runs/first
 vqtool dash runs/first runs/second
 
 vqtool dash runs/first --once
+
+vqtool dash runs/first --replay --speed 50
 
 vqtool dash --json"""
 
@@ -39,9 +45,23 @@ def dash(
         bool, typer.Option("--once", help="Print the state as text and exit; exit code 3 on an alarm.")
     ] = False,
     json_: options.Json = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Let a recorded run happen again, in a temporary folder; needs a run.")
+    ] = False,
+    speed: Annotated[
+        float, typer.Option("--speed", min=0.01, max=100_000, help="With --replay: times as fast.")
+    ] = 10.0,
+    images: Annotated[
+        ImageChoice,
+        typer.Option(
+            "--images", help="How to draw pictures; auto: kitty where the terminal says it is one, else half blocks."
+        ),
+    ] = "auto",
     debug: options.Debug = False,
 ) -> None:
     """Watch a training run: curves, previews, codebook, log. Reads the run folder only: live, finished or copied."""
+    import os
+
     from vqtool.errors import VqtoolError
     from vqtool.runs.folder import find_run, list_runs
 
@@ -51,14 +71,19 @@ def dash(
         raise VqtoolError("--once and --json print one run: call vqtool dash for each run")
     if len(further) > MAX_OTHERS:
         raise VqtoolError(f"{len(further) + 1} runs are more than can be told apart: give up to {MAX_OTHERS + 1}")
+    if replay and (once or json_):
+        raise VqtoolError("--replay is watched: leave out --once and --json")
     if once or json_:
         _print_state(newest, json_)
         return
     _check_terminal()
     from vqtool.dash.app import DashApp
+    from vqtool.dash.images import choose_images
 
-    has_choice = newest.path != path and len(list(list_runs(path))) > 1 and not others
-    DashApp(None if has_choice else newest, path, others=others).run()
+    mode = choose_images(images, os.environ)
+    has_choice = newest.path != path and len(list(list_runs(path))) > 1 and not others and not replay
+    with _replayed(newest, speed) if replay else nullcontext(newest) as run:
+        DashApp(None if has_choice else run, path, mode, others=others).run()
 
 
 def _named_run(path: Path) -> Path:
@@ -66,6 +91,33 @@ def _named_run(path: Path) -> Path:
     from vqtool.runs.find import find_named_run
 
     return path if path.exists() or path == DEFAULT_DIR else find_named_run(str(path), DEFAULT_DIR).path
+
+
+@contextmanager
+def _replayed(run: "RunFolder", speed: float) -> Iterator["RunFolder"]:
+    """A copy of `run` in a temporary folder that grows in the background."""
+    import tempfile
+    import threading
+    import time
+
+    from vqtool.runs.folder import RunFolder
+    from vqtool.runs.replay import Replay
+
+    with tempfile.TemporaryDirectory(prefix="vqtool-replay-") as folder:
+        replay = Replay(run, RunFolder(Path(folder) / run.name), speed)
+        ended = threading.Event()
+
+        def go_on() -> None:
+            while replay.advance(time.time()) and not ended.wait(REPLAY_SECONDS):
+                pass
+
+        thread = threading.Thread(target=go_on, name=f"replay {run.name}", daemon=True)
+        thread.start()
+        try:
+            yield replay.run
+        finally:
+            ended.set()
+            thread.join()
 
 
 def _print_state(run: "RunFolder", as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from vqtool.dash.images import ImageMode
 from vqtool.dash.picker import PickerScreen
 from vqtool.dash.run_screen import RunScreen
 from vqtool.runs.folder import RunFolder
@@ -18,10 +19,16 @@ class DashApp(App[None]):
     TITLE = "vqtool dash"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", "Quit", show=False, priority=True)]
 
-    def __init__(self, run: RunFolder | None, runs_dir: Path, *, others: Sequence[RunFolder] = ()) -> None:
-        """Show `run` and the curves of `others` beside its own, or where it is None the runs in `runs_dir`."""
+    def __init__(
+        self, run: RunFolder | None, runs_dir: Path, images: ImageMode = "blocks", *, others: Sequence[RunFolder] = ()
+    ) -> None:
+        """Show `run` and the curves of `others` beside its own, or where it is None the runs in `runs_dir`.
+
+        `images` is how pictures are drawn.
+        """
         super().__init__()
-        self._first_screen = PickerScreen(runs_dir) if run is None else RunScreen(run, others=others)
+        self._images = images
+        self._first_screen = PickerScreen(runs_dir) if run is None else RunScreen(run, images, others=others)
 
     def on_mount(self) -> None:
         """Show the first screen."""
@@ -33,4 +40,4 @@ class DashApp(App[None]):
 
     def on_picker_screen_chosen(self, message: PickerScreen.Chosen) -> None:
         """From the list of runs to a run, with those marked beside it."""
-        self.switch_screen(RunScreen(message.run, others=message.others))
+        self.switch_screen(RunScreen(message.run, self._images, others=message.others))

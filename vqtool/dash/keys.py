@@ -2,7 +2,7 @@
 
 from textual.binding import Binding, BindingType
 
-PANELS = ("charts", "preview", "codebook", "log")
+PANELS = ("charts", "preview", "codebook", "log", "run")
 
 BINDINGS: list[BindingType] = [
     Binding("question_mark", "help", "Help", key_display="?"),
@@ -41,6 +41,14 @@ BINDINGS: list[BindingType] = [
     Binding("n", "clip(1)", "Clip", key_display="n p"),
     Binding("p", "clip(-1)", "Clip", show=False),
     Binding("e", "error_map", "Error"),
+    Binding("t", "tokens", "Tokens"),
+    Binding("k", "next_codebook", "Codebook", show=False),
+    Binding("u", "code_order", "Order"),
+    Binding("d", "next_other", "Compare"),
+    Binding("b", "compare", "Compare"),
+    Binding("w", "worst", "Worst"),
+    Binding("left_curly_bracket", "rate(-1)", "Slower", show=False),
+    Binding("right_curly_bracket", "rate(1)", "Faster", show=False),
     Binding("s", "request('stop')", "Stop"),
     Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
@@ -48,10 +56,13 @@ BINDINGS: list[BindingType] = [
     Binding("r", "runs", "Runs"),
 ]
 
+PICTURE_ACTIONS = ("play", "rate", "scrub", "frame", "clip", "error_map", "tokens", "compare", "worst")
 PANEL_OF_ACTION = {
     **dict.fromkeys(("enlarge", "smooth", "select", "page", "zoom", "reset_zoom", "pan"), "charts"),
     **dict.fromkeys(("cursor", "hide_cursor", "x_axis", "log_x", "log_y", "outliers"), "charts"),
-    **dict.fromkeys(("play", "scrub", "frame", "clip", "error_map"), "preview"),
+    **dict.fromkeys(PICTURE_ACTIONS, "preview"),
+    "code_order": "codebook",
+    "next_other": "run",
 }
 """Actions that need their panel to be seen; the others always work."""
 
@@ -59,7 +70,7 @@ HELP = (
     (
         "Everywhere",
         (
-            ("tab, 1 2 3 4", "next panel, or that panel"),
+            ("tab, 1 2 3 4 5", "next panel, or that panel"),
             ("r", "list of runs"),
             ("?", "this help"),
             ("q, ctrl+c", "quit; the training goes on"),
@@ -97,11 +108,23 @@ HELP = (
         (
             ("space", "play, pause"),
             (", .", "previous, next frame"),
-            ("[ ]", "earlier, later preview"),
+            ("{ }", "play slower, faster"),
+            ("[ ]", "earlier, later preview; or click the line of previews"),
+            ("b", "compare: keep this step as A, then go to another; again to end"),
             ("n p", "next, previous clip"),
+            ("w", "worst clips of the last evaluation, or the previews"),
             ("e", "error map"),
+            ("t k", "which codes paint the frame: colours, numbers; next codebook"),
         ),
     ),
+    (
+        "Codebook",
+        (
+            ("u", "order the codes by number or by use"),
+            ("k", "one of several codebooks"),
+        ),
+    ),
+    ("Run", (("d", "what differs from another run's config; again: the next run"),)),
     (
         "Training (asks first)",
         (

@@ -13,7 +13,7 @@ from vqtool.dash.columns import Columns, columns_of
 from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder, step_folders
 from vqtool.runs.jsonl import JsonlTail
-from vqtool.runs.previews import list_previews, read_array
+from vqtool.runs.previews import list_previews, list_worst, read_array
 from vqtool.runs.tail import LineTail
 
 CONSOLE_BYTES = 64 << 10
@@ -25,7 +25,7 @@ StepPaths = tuple[tuple[int, Path], ...]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodebookUsage:
     """How often each code was used in the evaluation at `step`: counts (K,)."""
 
@@ -50,6 +50,7 @@ class Update:
     events_restarted: bool = False
     console: tuple[str, ...] = ()
     previews: StepPaths | None = None
+    worst: StepPaths | None = None
     codebooks: StepPaths | None = None
     codebook: CodebookUsage | None = None
     bad_lines: int = 0
@@ -65,6 +66,7 @@ class RunReader:
         self._events = JsonlTail(run.events_file)
         self._console = LineTail(run.console_file, start_bytes=CONSOLE_BYTES)
         self._previews = _Listing(run.previews, lambda: list_previews(run))
+        self._worst = _Listing(run.worst, lambda: list_worst(run))
         self._codebooks = _Listing(run.codebook, lambda: step_folders(run.codebook))
         self._num_unusable = 0
         self._bad_lines = 0
@@ -88,6 +90,7 @@ class RunReader:
             events_restarted=self._events.num_restarts > restarts[1],
             console=tuple(line.decode("utf-8", "replace") for line in self._console.read()),
             previews=self._previews.changed(now),
+            worst=self._worst.changed(now),
             codebooks=codebooks,
             codebook=_newest_usage(codebooks or ()),
             bad_lines=self._metrics.num_bad_lines + self._events.num_bad_lines + self._num_unusable,
@@ -166,6 +169,7 @@ def _newest_usage(codebooks: StepPaths) -> CodebookUsage | None:
 def _has_news(update: Update, bad_lines: int) -> bool:
     return (
         any(value is not None for value in (update.status, update.status_error, update.previews, update.codebooks))
+        or update.worst is not None
         or any((update.metrics, update.earlier_metrics, update.events, update.console))
         or update.metrics_restarted
         or update.events_restarted

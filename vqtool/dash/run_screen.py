@@ -11,19 +11,21 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.reactive import reactive
-from textual.screen import Screen
 
 from vqtool.core.text import clean
 from vqtool.dash import keys
 from vqtool.dash.chart_actions import ChartActions
 from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
+from vqtool.dash.images import ImageMode
 from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.key_bar import KeyBar
 from vqtool.dash.panels.lines import LinesView
 from vqtool.dash.panels.log import LogPanel
 from vqtool.dash.panels.preview import PreviewPanel
+from vqtool.dash.panels.run import RunPanel
 from vqtool.dash.panels.status import StatusBar, TabBar
+from vqtool.dash.picture_actions import PictureActions
 from vqtool.dash.reader import Update
 from vqtool.dash.state import RunState
 from vqtool.dash.summary import event_text, summarise
@@ -46,7 +48,7 @@ QUESTIONS: Mapping[Request, str] = {
 _SEVERITIES: Mapping[str, Literal["information", "warning"]] = {"request": "information", "alarm": "warning"}
 
 
-class RunScreen(ChartActions, Screen[None]):
+class RunScreen(ChartActions, PictureActions):
     """Watches a run folder and shows it; further runs are drawn into the same charts.
 
     `cursor_step` is the step of the charts' cursor, None where there is none: panels that show a step may watch it.
@@ -63,6 +65,7 @@ class RunScreen(ChartActions, Screen[None]):
     }
     RunScreen #panels.-overview > * { display: block; }
     RunScreen #panels.-overview > #charts { row-span: 3; }
+    RunScreen #panels.-overview > #run { display: none; }
     """
 
     cursor_step: reactive[int | None] = reactive(None)
@@ -82,9 +85,10 @@ class RunScreen(ChartActions, Screen[None]):
             super().__init__()
             self.runs_dir = runs_dir
 
-    def __init__(self, run: RunFolder, *, others: Sequence[RunFolder] = ()) -> None:
-        """Show `run`, and the curves of `others` beside its own."""
+    def __init__(self, run: RunFolder, images: ImageMode = "blocks", *, others: Sequence[RunFolder] = ()) -> None:
+        """Show `run`, and the curves of `others` beside its own; `images` is how pictures are drawn."""
         super().__init__()
+        self._images: ImageMode = images
         self.state = RunState(run)
         self.others = [RunState(other) for other in others]
         self.active = 0
@@ -101,9 +105,11 @@ class RunScreen(ChartActions, Screen[None]):
         yield TabBar([name.capitalize() for name in keys.PANELS])
         with Container(id="panels"):
             yield ChartGrid(id="charts")
-            yield PreviewPanel(colours=not self.app.no_color, id="preview")
-            yield CodebookPanel(id="codebook")
+            without_colour = self.app.no_color and self._images == "blocks"
+            yield PreviewPanel(images="shades" if without_colour else self._images, id="preview")
+            yield CodebookPanel(colours=not self.app.no_color, id="codebook")
             yield LogPanel(id="log")
+            yield RunPanel(id="run")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -176,25 +182,10 @@ class RunScreen(ChartActions, Screen[None]):
         """Show the keys."""
         self.app.push_screen(HelpScreen(keys.HELP))
 
-    def action_play(self) -> None:
-        """Play or pause the preview."""
-        self._preview.toggle_playing()
-
-    def action_scrub(self, change: int) -> None:
-        """Show an earlier or a later preview."""
-        self._preview.scrub(change)
-
-    def action_frame(self, change: int) -> None:
-        """Show another frame of the preview."""
-        self._preview.step_frame(change)
-
-    def action_clip(self, change: int) -> None:
-        """Show another clip of the preview."""
-        self._preview.change_clip(change)
-
-    def action_error_map(self) -> None:
-        """Show the error map or hide it."""
-        self._preview.toggle_error()
+    def on_preview_panel_step_shown(self, message: PreviewPanel.StepShown) -> None:
+        """The preview went to a step: so does the charts' cursor."""
+        message.stop()
+        self.charts.point_at_step(message.step)
 
     def action_request(self, request: Request) -> None:
         """Ask the trainer for something, once the user has confirmed; say so where there is no trainer."""
@@ -213,10 +204,6 @@ class RunScreen(ChartActions, Screen[None]):
         """The charts."""
         return self.query_one(ChartGrid)
 
-    @property
-    def _preview(self) -> PreviewPanel:
-        return self.query_one(PreviewPanel)
-
     def _watcher_of(self, state: RunState) -> RunWatcher:
         return RunWatcher(state.run, lambda update: self.post_message(self.Changed(state, update)))
 
@@ -233,7 +220,8 @@ class RunScreen(ChartActions, Screen[None]):
         panels.set_class(self.overview, "-overview")
         for name in keys.PANELS:
             self.query_one(f"#{name}").set_class(name == keys.PANELS[self.active], "-active")
-        self.set_focus(self.query_one("#console", LinesView) if keys.PANELS[self.active] == "log" else None)
+        scrolled = {"log": "#console", "run": "#overview"}.get(keys.PANELS[self.active])
+        self.set_focus(self.query_one(scrolled, LinesView) if scrolled else None)
         self._show_tabs()
         self.refresh_bindings()
 
@@ -242,7 +230,9 @@ class RunScreen(ChartActions, Screen[None]):
         self.query_one(TabBar).show(self.active, loading + self.charts.note if self.active == 0 else "")
 
     def _show_status(self) -> None:
-        self.query_one(StatusBar).show(summarise(self.state, time.time()), self.state.status_error)
+        summary = summarise(self.state, time.time())
+        self.query_one(StatusBar).show(summary, self.state.status_error)
+        self.query_one(RunPanel).show(self.state, summary)
 
     def _note_stale(self, update: Update) -> None:
         """Remember which panels the update concerns."""
@@ -264,8 +254,9 @@ class RunScreen(ChartActions, Screen[None]):
             log.show_events(self.state.events)
         if "console" in stale:
             log.show_console(self.state.console)
-        self._preview.show(self.state.previews)
-        self.query_one(CodebookPanel).show(self.state.codebook)
+        self._preview.show_codebooks(self.state.codebook_sizes, self.state.segment_frames)
+        self._preview.show(self.state.previews, self.state.worst)
+        self.query_one(CodebookPanel).show(self.state.codebook, self.state.codebooks, self.state.codebook_sizes)
         self._show_status()
         self._show_tabs()
 

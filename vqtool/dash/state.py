@@ -24,10 +24,24 @@ class RunState:
     events: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))
     console: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_CONSOLE_LINES))
     previews: StepPaths = ()
+    worst: StepPaths = ()
     codebooks: StepPaths = ()
     codebook: CodebookUsage | None = None
     bad_lines: int = 0
     share_unread: float = 0.0
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Codes of each codebook, in the order that tokens count through them; empty where run.json does not say."""
+        sizes = self.status.get("codebook_sizes")
+        whole = isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)
+        return tuple(sizes) if whole and sizes else ()
+
+    @property
+    def segment_frames(self) -> int:
+        """Frames that share a context; 0 where there is none or run.json does not say."""
+        frames = self.status.get("segment_frames")
+        return frames if type(frames) is int and frames > 0 else 0
 
     def apply(self, update: Update) -> None:
         """Take in an update."""
@@ -49,6 +63,7 @@ class RunState:
         self._note_resumes(update.events)
         self.console.extend(update.console)
         self.previews = self.previews if update.previews is None else update.previews
+        self.worst = self.worst if update.worst is None else update.worst
         self.codebooks = self.codebooks if update.codebooks is None else update.codebooks
         self.codebook = update.codebook or self.codebook
         self.bad_lines = update.bad_lines

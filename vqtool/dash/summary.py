@@ -14,6 +14,7 @@ from vqtool.dash.text import duration, percent, short_number
 from vqtool.runs.folder import is_alive
 
 RATE_SECONDS = 300.0
+RATE_PARTS = 5
 UNITS = {"metric/psnr": "dB", "speed/frames_per_second": "frames/s"}
 
 
@@ -29,6 +30,7 @@ class Summary:
     total_steps: int | None
     elapsed_seconds: float | None
     eta_seconds: float | None
+    eta_range_seconds: tuple[float, float] | None
     heartbeat_age_seconds: float | None
     frames_per_second: float | None
     steps_per_second: float | None
@@ -69,6 +71,7 @@ def summarise(state: RunState, now: float) -> Summary:
         total_steps=None if total is None else int(total),
         elapsed_seconds=_elapsed(status, now if alive else number(status, "heartbeat")),
         eta_seconds=_eta(status, step, rate, now) if alive else None,
+        eta_range_seconds=_eta_range(state, step, now) if alive else None,
         heartbeat_age_seconds=heartbeat_age(status, now),
         frames_per_second=metrics.latest("train", "speed/frames_per_second"),
         steps_per_second=rate,
@@ -92,7 +95,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"run       {clean(summary.name)} ({clean(summary.path)})"
     yield f"status    {clean(summary.status)}{beat}{host}"
     yield f"step      {summary.step:,}{done}"
-    left = f", {duration(summary.eta_seconds)} left" if summary.alive else ""
+    left = f", {eta_text(summary)} left" if summary.alive else ""
     yield f"time      {duration(summary.elapsed_seconds)} elapsed{left}"
     for split, values in summary.metrics.items():
         yield f"{clean(split) or '(none)'}, step {summary.metric_steps[split]:,}"
@@ -108,6 +111,15 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         yield f"damaged   {summary.num_bad_lines:,} lines of the logs were skipped"
     for alarm in summary.alarms:
         yield f"ALARM     {clean(alarm.evidence)}; {clean(alarm.remedy)}"
+
+
+def eta_text(summary: Summary) -> str:
+    """The time left, and its range where that says more: `1h 02m (55m 10s–1h 10m)`."""
+    text = duration(summary.eta_seconds)
+    if summary.eta_range_seconds is None:
+        return text
+    shortest, longest = map(duration, summary.eta_range_seconds)
+    return text if shortest == longest else f"{text} ({shortest}–{longest})"
 
 
 def event_text(event: Mapping[str, Any]) -> str:
@@ -151,13 +163,23 @@ def _codebook_size(state: RunState) -> int | None:
 
 def _steps_per_second(state: RunState) -> float | None:
     """The rate over the last minutes of training lines, evaluations and previews included."""
+    rates = _rates(state, 1)
+    return rates[0] if rates else None
+
+
+def _rates(state: RunState, num_parts: int) -> list[float]:
+    """Steps a second in each of so many parts of the last minutes, equal in training lines; empty where unknown."""
     series = state.metrics.get("train", "loss/total")
     if series is None or len(series) < 2:
-        return None
+        return []
     recent = series.time >= series.time[-1] - RATE_SECONDS
     steps, times = series.step[recent], series.time[recent]
-    passed = float(times[-1] - times[0]) if len(times) > 1 else 0.0
-    return float(steps[-1] - steps[0]) / passed if passed > 0 else None
+    if len(steps) <= num_parts:
+        return []
+    borders = np.linspace(0, len(steps) - 1, num_parts + 1).astype(int)
+    passed = np.diff(times[borders])
+    rates: list[float] = (np.diff(steps[borders]) / passed).tolist() if (passed > 0).all() else []
+    return rates
 
 
 def _elapsed(status: Mapping[str, Any], end: float | None) -> float | None:
@@ -172,6 +194,14 @@ def _eta(status: Mapping[str, Any], step: int, rate: float | None, now: float) -
     if budget and started is not None:
         left.append(max(0.0, started + budget - now))
     return min(left, default=None)
+
+
+def _eta_range(state: RunState, step: int, now: float) -> tuple[float, float] | None:
+    """The time left by the fastest and by the slowest of the last minutes' parts."""
+    rates = _rates(state, RATE_PARTS)
+    ends = [_eta(state.status, step, rate, now) for rate in (max(rates, default=0), min(rates, default=0))]
+    shortest, longest = ends
+    return (shortest, longest) if rates and shortest is not None and longest is not None else None
 
 
 def _json_value(value: Any) -> Any:

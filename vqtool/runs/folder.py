@@ -66,6 +66,11 @@ class RunFolder:
         return self.path / "previews"
 
     @property
+    def worst(self) -> Path:
+        """Folder of the worst clips of the last evaluation, one folder of a step."""
+        return self.path / "worst"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints, one folder a step."""
         return self.path / "checkpoints"

@@ -2,11 +2,13 @@
 
 A preview folder `previews/step-00000100/` holds `clip-00.png` (two rows: input above, reconstruction below; one column
 a frame; no gaps), `clip-00.tokens.npy` (unsigned integers (T, h, w)), for clips with
-a context `clip-00.context.npy` (S, h, w), and, written last, `preview.json`.
+a context `clip-00.context.npy` (S, h, w), and, written last, `preview.json`. In the same form `worst/step-00000100/`
+holds the clips that the last evaluation scored worst, the worst first.
 """
 
 import json
 import math
+import shutil
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vqtool.core.atomic import atomic_folder
+from vqtool.core.atomic import atomic_folder, explained_os_errors
 from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder, step_folders, step_name
 
@@ -44,7 +46,21 @@ class PreviewClip:
 
 def write_preview(run: RunFolder, step: int, clips: Sequence[PreviewClip]) -> Path:
     """Write the preview of `step`, whole or not at all; an existing one of that step is kept as it is."""
-    target = run.previews / step_name(step)
+    return _write(run.previews / step_name(step), step, clips)
+
+
+def write_worst(run: RunFolder, step: int, clips: Sequence[PreviewClip]) -> Path:
+    """Write the worst clips of the evaluation at `step`, then drop those of earlier evaluations."""
+    with explained_os_errors(run.worst):
+        run.worst.mkdir(exist_ok=True)
+    target = _write(run.worst / step_name(step), step, clips)
+    for earlier, folder in step_folders(run.worst):
+        if earlier < step:
+            shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def _write(target: Path, step: int, clips: Sequence[PreviewClip]) -> Path:
     if target.exists():
         return target
     with atomic_folder(target) as folder:
@@ -67,7 +83,16 @@ def write_preview(run: RunFolder, step: int, clips: Sequence[PreviewClip]) -> Pa
 
 def list_previews(run: RunFolder) -> list[tuple[int, Path]]:
     """The whole previews of a run, ascending by step."""
-    return [(step, path) for step, path in step_folders(run.previews) if (path / INDEX_FILE).is_file()]
+    return _whole(run.previews)
+
+
+def list_worst(run: RunFolder) -> list[tuple[int, Path]]:
+    """The worst clips that a run has whole: those of its last evaluation."""
+    return _whole(run.worst)
+
+
+def _whole(folder: Path) -> list[tuple[int, Path]]:
+    return [(step, path) for step, path in step_folders(folder) if (path / INDEX_FILE).is_file()]
 
 
 def read_preview(folder: Path) -> list[PreviewClip]:

@@ -17,8 +17,8 @@ DISCARDED_FOLDER = "discarded"
 def rewind(run: RunFolder, step: int, best_steps: Mapping[str, int]) -> int:
     """Make `run` what it was when the checkpoint of `step` was written; gives the number of log lines taken out.
 
-    Log lines, previews, usage counts and checkpoints of later steps move to `discarded/TIME/`, unfinished files go,
-    and the names of checkpoints are set anew: `latest`, and `best-NAME` for each of `best_steps`.
+    Log lines, previews, worst clips, usage counts and checkpoints of later steps move to `discarded/TIME/`, unfinished
+    files go, and the names of checkpoints are set anew: `latest`, and `best-NAME` for each of `best_steps`.
 
     Raises:
         VqtoolError: the folder cannot be written.
@@ -27,7 +27,7 @@ def rewind(run: RunFolder, step: int, best_steps: Mapping[str, int]) -> int:
     with explained_os_errors(run.path):
         _remove_unfinished(run)
         num_lines = sum(_cut(file, step, aside) for file in (run.metrics_file, run.events_file))
-        for folder in (run.previews, run.codebook, run.checkpoints):
+        for folder in (run.previews, run.worst, run.codebook, run.checkpoints):
             for later, path in step_folders(folder):
                 if later > step:
                     _move(path, aside / folder.name)
@@ -86,7 +86,7 @@ def _move(path: Path, folder: Path) -> None:
 
 def _remove_unfinished(run: RunFolder) -> None:
     """What a killed trainer was about to write or to remove."""
-    for folder in (run.path, run.previews, run.codebook, run.checkpoints, run.control):
+    for folder in (run.path, run.previews, run.worst, run.codebook, run.checkpoints, run.control):
         for path in folder.glob(".*"):
             if path.name.endswith((".tmp", ".removed")):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

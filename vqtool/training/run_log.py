@@ -12,8 +12,9 @@ import numpy as np
 from vqtool.core.atomic import explained_os_errors, write_atomic
 from vqtool.runs.folder import HEARTBEAT_SECONDS, RunFolder, Status, step_name
 from vqtool.runs.jsonl import JsonlWriter
-from vqtool.runs.previews import PreviewClip, write_preview
+from vqtool.runs.previews import PreviewClip, write_preview, write_worst
 from vqtool.training.evaluator import Evaluated
+from vqtool.training.system import SystemUse
 from vqtool.training.tensorboard import TensorBoard
 from vqtool.training.trainer import StepResult
 from vqtool.training.usage import RunningUsage
@@ -25,8 +26,11 @@ class RunLog:
     Of several processes only the main one writes; to the others this is a log that keeps nothing.
     """
 
-    def __init__(self, run: RunFolder, board: TensorBoard | None = None, writes: bool = True) -> None:
+    def __init__(
+        self, run: RunFolder, system: SystemUse, board: TensorBoard | None = None, writes: bool = True
+    ) -> None:
         self.run = run
+        self._system = system
         self._board = board
         self._writes = writes
         self._last_heartbeat = -math.inf
@@ -45,7 +49,7 @@ class RunLog:
             "speed/frames_per_second": result.num_frames / max(result.seconds, 1e-9),
             "speed/data_wait_fraction": result.data_seconds / max(result.seconds, 1e-9),
         }
-        numbers = losses | codebook | speed
+        numbers = losses | codebook | speed | self._system.numbers()
         if not self._writes:
             return numbers
         self._write(self._metrics, {"step": result.step, "split": "train", **numbers})
@@ -74,6 +78,10 @@ class RunLog:
         if self._board:
             self._board.clips(step, clips)
         self.event("preview", step, path=path.name)
+
+    def worst(self, step: int, clips: Sequence[PreviewClip]) -> None:
+        """The worst clips of an evaluation."""
+        write_worst(self.run, step, clips)
 
     def event(self, kind: str, step: int, **facts: Any) -> None:
         """A line of events.jsonl."""

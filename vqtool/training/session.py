@@ -21,9 +21,10 @@ from vqtool.runs.rewind import rewind
 from vqtool.training.alarms import Alarm, AlarmWatch
 from vqtool.training.best import BestScores
 from vqtool.training.evaluator import Evaluated, Evaluator
-from vqtool.training.previews import make_previews
+from vqtool.training.previews import make_previews, spread_windows, worst_windows
 from vqtool.training.run_log import RunLog
 from vqtool.training.signals import StopSignals
+from vqtool.training.system import SystemUse
 from vqtool.training.tensorboard import FOLDER, TensorBoard
 from vqtool.training.trainer import NonFiniteError, StepResult, Trainer
 
@@ -89,6 +90,7 @@ class Session:
         """What the last line of the train split says, by the names of metrics.jsonl."""
         self._alarms = AlarmWatch(trainer.model.codebook_size)
         self._preview_windows = next(iter(evaluator.windows.values()))
+        self._preview_numbers = spread_windows(self._preview_windows, config.train.preview_clips)
 
     @property
     def total_steps(self) -> int:
@@ -146,7 +148,8 @@ class Session:
         Raises:
             VqtoolError: what the run cannot go on with; run.json then says `failed`.
         """
-        with RunLog(self.run, self._board(), self._processes.is_main) as log, StopSignals() as signals:
+        system = SystemUse(self._trainer.device)
+        with RunLog(self.run, system, self._board(), self._processes.is_main) as log, StopSignals() as signals:
             log.event("resume" if self._trainer.step else "start", self._trainer.step)
             try:
                 yield from self._steps(log, signals)
@@ -264,6 +267,7 @@ class Session:
             log.evaluated(result)
             log.event("evaluation", result.step, split=split, seconds=result.evaluation.seconds)
             if number == 0:
+                self._keep_worst(log, result)
                 improved = self._best.update(result.numbers, result.step)
                 if self._processes.is_main:
                     self.run.update_status(best=self._best.state())
@@ -277,8 +281,18 @@ class Session:
         if not self._processes.is_main:
             return
         model, step = self._trainer.average.model, self._trainer.step
-        clips = make_previews(model, self._preview_windows, self._train.preview_clips, self._trainer.precision)
+        clips = make_previews(model, self._preview_windows, self._preview_numbers, self._trainer.precision)
         log.preview(step, clips)
+
+    def _keep_worst(self, log: RunLog, result: Evaluated) -> None:
+        """Pictures of the clips that an evaluation of the first split scored worst."""
+        if not self._processes.is_main:
+            return
+        scores, num_clips = result.evaluation.clip_scores, self._train.preview_clips
+        worst = worst_windows(scores, self._evaluator.metrics, num_clips)
+        if len(worst):
+            model, windows = self._trainer.average.model, self._evaluator.windows[result.split]
+            log.worst(result.step, make_previews(model, windows, worst, self._trainer.precision))
 
     def _save(self, log: RunLog, improved: list[str]) -> Saved:
         """Write the checkpoint of this step, point its names at it, and only then drop old ones."""

@@ -173,6 +173,8 @@ def _facts(config: Config, trainer: Trainer, config_name: str, command: str) -> 
         "max_seconds": config.train.max_seconds,
         "device": describe_device(trainer.device),
         "precision": str(trainer.precision).removeprefix("torch."),
+        "codebook_sizes": trainer.model.codebook_sizes,
+        "segment_frames": trainer.model.segment_frames,
         "num_parameters": sum(p.numel() for p in trainer.model.parameters()),
         "versions": {"vqtool": __version__, "torch": torch.__version__},
         "git_revision": _git_revision(),

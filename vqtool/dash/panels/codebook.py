@@ -1,54 +1,164 @@
-"""How the newest evaluation used the codebook: figures, ranked bars, and a map of the codes."""
+"""How the evaluations used the codebook: figures, ages of dead codes, a map over steps, ranked bars, every code."""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
 
 import numpy as np
-from rich.text import Text
+from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
 
-from vqtool.dash.plotting.bars import DEAD, code_map, perplexity, rank_bars
-from vqtool.dash.reader import CodebookUsage
+from vqtool.dash.panels.strips import scene_strip
+from vqtool.dash.plotting.bars import DEAD, Counts, code_map, perplexity, rank_bars
+from vqtool.dash.plotting.heat import heat_colours
+from vqtool.dash.plotting.picture import half_block_colours, shades
+from vqtool.dash.plotting.scene import Scene, empty_scene, write_text
+from vqtool.dash.reader import CodebookUsage, StepPaths
 from vqtool.dash.text import percent, short_number
+from vqtool.dash.usage import Levels, UsageHistory, chosen_steps, history_of, usage_levels
+from vqtool.runs.previews import read_array
 
 NOTHING = "no codebook usage yet: every evaluation writes it (train.eval_every)"
-MIN_ROWS_FOR_MAP = 12
+MIN_ROWS_FOR_HEAT, MIN_ROWS_FOR_MAP = 6, 12
+REVIVED = "↑"
+MAX_AGES = 3
 
 
 class CodebookPanel(Widget):
-    """Usage counts of the codes."""
+    """Usage of the codes; of several codebooks one or all."""
 
     DEFAULT_CSS = """
-    CodebookPanel { width: 1fr; height: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: clip; }
+    CodebookPanel { width: 1fr; height: 1fr; padding: 0 1; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    class Loaded(Message):
+        """Usage counts were read."""
+
+        def __init__(self, levels: dict[int, Levels]) -> None:
+            super().__init__()
+            self.levels = levels
+
+    def __init__(self, *, colours: bool = True, id: str | None = None) -> None:
+        """With `colours` false, the map over steps is drawn with characters from dark to bright."""
         super().__init__(id=id)
+        self.ranked = False
+        self._colours = colours
         self._usage: CodebookUsage | None = None
+        self._paths: StepPaths = ()
+        self._sizes: tuple[int, ...] = ()
+        self._codebook = 0
+        self._levels: dict[int, Levels] = {}
+        self._history = history_of({})
+        self._drawn = empty_scene(0, 0)
+        self._drawn_key: tuple[object, ...] = ()
 
-    def show(self, usage: CodebookUsage | None) -> None:
-        """Draw these counts from now on."""
-        if usage is not self._usage:
-            self._usage = usage
-            self.refresh()
+    def show(self, usage: CodebookUsage | None, paths: StepPaths = (), sizes: tuple[int, ...] = ()) -> None:
+        """Draw the counts of the newest evaluation, and read all from `paths`; `sizes` are those of the codebooks."""
+        if usage is self._usage and paths == self._paths and sizes == self._sizes:
+            return
+        self._usage, self._paths, self._sizes = usage, paths, sizes
+        known = set(chosen_steps([step for step, _ in paths]))
+        self._levels = {step: levels for step, levels in self._levels.items() if step in known}
+        missing = [(step, path) for step, path in paths if step in known and step not in self._levels]
+        if missing:
+            self.run_worker(lambda: self._read(missing), group="codebook", exclusive=True, thread=True)
+        self._history = history_of(self._levels)
+        self.refresh()
 
-    def render(self) -> Text:
-        """The panel as text."""
+    def toggle_ranked(self) -> None:
+        """Order the map over steps by the codes' numbers or by their use."""
+        self.ranked = not self.ranked
+        self.refresh()
+
+    def next_codebook(self) -> None:
+        """Show the next codebook alone, or all again."""
+        self._codebook += 1
+        self.refresh()
+
+    def on_codebook_panel_loaded(self, message: Loaded) -> None:
+        """Take in what was read."""
+        message.stop()
+        self._levels |= message.levels
+        self._history = history_of(self._levels)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """A line of the panel."""
+        key = (self._usage, self._history, self._sizes, self._codebook, self.ranked, self.size)
+        if key != self._drawn_key:
+            self._drawn_key, self._drawn = key, self._scene()
+        scene, style = self._drawn, self.visual_style.rich_style
+        if y >= len(scene.cells):
+            return Strip.blank(self.size.width, style)
+        return scene_strip(scene.cells[y], scene.codes[y], style).adjust_cell_length(self.size.width, style)
+
+    def _read(self, paths: Sequence[tuple[int, Path]]) -> None:
+        found: dict[int, Levels] = {}
+        for step, path in paths:
+            try:
+                counts = read_array(path)
+            except (OSError, ValueError):
+                continue
+            if counts.ndim == 1 and len(counts):
+                found[step] = usage_levels(np.maximum(counts, 0))
+        self.post_message(self.Loaded(found))
+
+    def _scene(self) -> Scene:
+        rows, columns = self.size.height, self.size.width
+        scene = empty_scene(rows, columns)
         if self._usage is None:
-            return Text(NOTHING)
-        return Text("\n".join(self._lines(self._usage, *self.size)), end="")
+            _write_lines(scene, 0, [NOTHING])
+            return scene
+        title, start, end = self._shown(len(self._usage.counts))
+        usage = CodebookUsage(self._usage.step, self._usage.counts[start:end])
+        history = self._history.part(start, end) if self._history.levels.shape[1] >= end else history_of({})
+        lines = [*figures(usage, title), *self._each(), *ages(history)]
+        top = _write_lines(scene, 0, lines)
+        if len(history.steps) > 1 and rows - top >= MIN_ROWS_FOR_HEAT:
+            height = min(max(3, (rows - top) // 2 - 3), max(3, (end - start) // 2))
+            top = self._draw_heat(scene, history, top, height)
+        _write_lines(scene, top, _bars_and_map(usage.counts, columns, rows - top))
+        return scene
 
-    def _lines(self, usage: CodebookUsage, columns: int, rows: int) -> list[str]:
-        counts, room = usage.counts, rows - 3
-        lines = [*figures(usage)]
-        mapped = code_map(counts, columns - columns % 32 if columns > 32 else columns)
-        bars = room if room < MIN_ROWS_FOR_MAP else max(6, room - len(mapped) - 2)
-        lines += rank_bars(counts, bars, columns)
-        lines.append(f"codes from the most to the least used, logarithmic; the most: {short_number(counts.max())}")
-        left = rows - len(lines)
-        if left > 2:
-            lines += ["", f"each code in the codebook's order ({DEAD} never used)", *mapped[: left - 2]]
-        return lines
+    def _shown(self, num_codes: int) -> tuple[str, int, int]:
+        """The title of what is shown, and its first code and that after its last."""
+        if len(self._sizes) < 2 or sum(self._sizes) != num_codes:
+            return "", 0, num_codes
+        number = self._codebook % (len(self._sizes) + 1)
+        if number == 0:
+            return f"all {len(self._sizes)} codebooks (k: one)", 0, num_codes
+        start, end = list(pairwise([0, *accumulate(self._sizes)]))[number - 1]
+        return f"codebook {number}/{len(self._sizes)}", start, end
+
+    def _each(self) -> Iterator[str]:
+        """One line on each of several codebooks."""
+        if self._usage is None or not self._shown(len(self._usage.counts))[0]:
+            return
+        parts = []
+        for number, (start, end) in enumerate(pairwise([0, *accumulate(self._sizes)]), 1):
+            counts = self._usage.counts[start:end]
+            parts.append(
+                f"{number}: {np.count_nonzero(counts):,}/{len(counts):,} ppl {short_number(perplexity(counts))}"
+            )
+        yield "by codebook  " + "  ".join(parts)
+
+    def _draw_heat(self, scene: Scene, history: UsageHistory, top: int, height: int) -> int:
+        """The map over steps with its title, marks and axis; gives the row after it."""
+        columns = scene.cells.shape[1]
+        order = "by use" if self.ranked else "by number"
+        _write_lines(scene, top, [f"use of the codes {order} (downwards) over steps; dark is dead, {REVIVED} revived"])
+        picture = heat_colours(history.image(2 * height, columns, self.ranked))
+        area = np.s_[top + 1 : top + 1 + height]
+        if self._colours:
+            scene.cells[area], scene.codes[area] = half_block_colours(picture), 0
+        else:
+            _write_lines(scene, top + 1, shades(picture))
+        _write_lines(scene, top + 1 + height, [revival_marks(history, columns), step_axis(history.steps, columns)])
+        return top + height + 3
 
 
-def figures(usage: CodebookUsage) -> list[str]:
+def figures(usage: CodebookUsage, title: str = "") -> list[str]:
     """Two lines of figures on the usage."""
     counts, total = usage.counts, float(usage.counts.sum())
     used = int(np.count_nonzero(counts))
@@ -57,6 +167,69 @@ def figures(usage: CodebookUsage) -> list[str]:
     top = float(np.sort(counts)[::-1][:10].sum()) / total if total else 0.0
     share = percent(used / len(counts))
     return [
-        f"step {usage.step:,}  used {used:,}/{len(counts):,} ({share})  dead {len(counts) - used:,}",
+        f"step {usage.step:,}  used {used:,}/{len(counts):,} ({share})  dead {len(counts) - used:,}  {title}".rstrip(),
         f"perplexity {short_number(effective)} ({bits:.2f} bits a token)  ten most used: {percent(top)} of tokens",
     ]
+
+
+def ages(history: UsageHistory) -> list[str]:
+    """A line on how long the dead codes are dead, and how many came back at the last evaluation."""
+    if len(history.steps) < 2:
+        return []
+    groups = list(history.dead_since().items())
+    dead = [_age(history.steps[-1], step, number) for step, number in groups[:MAX_AGES]]
+    if len(groups) > MAX_AGES:
+        rest = sum(number for _, number in groups[MAX_AGES:])
+        dead.append(f"{rest:,} for less")
+    return [f"revived {history.revived[-1]:,}  dead codes: {', '.join(dead) or 'none'}"]
+
+
+def _age(last: int, step: int | None, number: int) -> str:
+    return f"{number:,} never used" if step is None else f"{number:,} for {last - step:,} steps"
+
+
+def revival_marks(history: UsageHistory, columns: int) -> str:
+    """A line with a mark, and the number of codes where there is room, below each evaluation with revived codes."""
+    line = [" "] * columns
+    free = 0
+    for index in np.flatnonzero(history.revived):
+        column = int((index + 0.5) * columns / len(history.steps))
+        text = f"{REVIVED}{history.revived[index]:,}"
+        if column >= free:
+            shown = text if column + len(text) <= columns else REVIVED
+            line[column : column + len(shown)] = shown
+            free = column + len(shown) + 1
+    return "".join(line)
+
+
+def step_axis(steps: Sequence[int], columns: int) -> str:
+    """The steps of the first and the last evaluation below their ends of the map, and the middle one's."""
+    line = [" "] * columns
+    width = columns / len(steps)
+    for index in dict.fromkeys((len(steps) - 1, 0, len(steps) // 2)):
+        text = f"{steps[index]:,}"
+        start = min(max(0, int((index + 0.5) * width) - len(text) // 2), columns - len(text))
+        if start >= 0 and all(character == " " for character in line[max(0, start - 1) : start + len(text) + 1]):
+            line[start : start + len(text)] = text
+    return "".join(line)
+
+
+def _bars_and_map(counts: Counts, columns: int, rows: int) -> list[str]:
+    if rows < 2 or columns < 1:
+        return []
+    room = rows - 1
+    mapped = code_map(counts, columns - columns % 32 if columns > 32 else columns)
+    bars = room if rows < MIN_ROWS_FOR_MAP and len(mapped) > 2 else max(min(4, room), room - len(mapped) - 2)
+    lines = rank_bars(counts, min(bars, room), columns)
+    lines.append(f"codes from the most to the least used, logarithmic; the most: {short_number(counts.max())}")
+    if rows - len(lines) > 2:
+        lines += ["", f"each code in the codebook's order ({DEAD} never used)", *mapped[: rows - len(lines) - 2]]
+    return lines
+
+
+def _write_lines(scene: Scene, top: int, lines: Sequence[str]) -> int:
+    """Write lines from row `top` on, as far as there is room; gives the row after the last."""
+    rows, columns = scene.cells.shape
+    for row, line in enumerate(lines[: max(0, rows - top)], top):
+        write_text(scene, row, 0, line[:columns])
+    return top + len(lines)

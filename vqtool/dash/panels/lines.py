@@ -37,7 +37,7 @@ class Match:
 
 
 class LinesView(ScrollView, can_focus=True):
-    """Lines, wrapped; while it follows, it stays at the end."""
+    """Lines, wrapped; while it follows, it stays at the end. `at_end` says where it begins."""
 
     DEFAULT_CSS = """
     LinesView { width: 1fr; height: 1fr; padding: 0 1; scrollbar-size: 1 1; scrollbar-gutter: stable; }
@@ -46,9 +46,10 @@ class LinesView(ScrollView, can_focus=True):
     class Moved(Message):
         """It was scrolled, searched, or has other lines."""
 
-    def __init__(self, empty: str, *, id: str | None = None) -> None:
+    def __init__(self, empty: str, *, at_end: bool = True, id: str | None = None) -> None:
         """With `empty` to show while there is no line."""
         super().__init__(id=id)
+        self._at_end = at_end
         self._empty = [empty]
         self.lines: Sequence[str] = self._empty
         self.wanted = ""
@@ -62,8 +63,9 @@ class LinesView(ScrollView, can_focus=True):
         return self.scroll_offset.y >= self.max_scroll_y
 
     def on_mount(self) -> None:
-        """Begin at the end."""
-        self.anchor()
+        """Begin at the end, or at the start."""
+        if self._at_end:
+            self.anchor()
 
     def show(self, lines: Iterable[str]) -> None:
         """Show these lines, cleaned, from now on."""

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from vqtool.core.text import clean
-from vqtool.dash.summary import Summary
+from vqtool.dash.summary import Summary, eta_text
 from vqtool.dash.text import duration, percent, short_number
 
 SIGNS = {"running": "●", "finished": "✔", "stopped": "■", "failed": "✖"}
@@ -87,7 +87,7 @@ class TabBar(Widget):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        self._labels = [f" {number} {name} " for number, name in enumerate(names, 1)]
+        self._names = list(names)
         self._active = 0
         self._note = ""
 
@@ -100,7 +100,7 @@ class TabBar(Widget):
     def render(self) -> Text:
         """The bar as text."""
         text = Text(end="")
-        for index, label in enumerate(self._labels):
+        for index, label in enumerate(self._labels()):
             text.append(label, style="bold reverse" if index == self._active else "")
         note, room = self._note, self.size.width - text.cell_len - 2
         while cell_len(note) > room and ", " in note:
@@ -110,11 +110,18 @@ class TabBar(Widget):
     def on_click(self, event: events.Click) -> None:
         """Choose the panel under the pointer."""
         end = 0
-        for index, label in enumerate(self._labels):
+        for index, label in enumerate(self._labels()):
             end += len(label)
             if event.x < end:
                 self.post_message(self.Chosen(index))
                 return
+
+    def _labels(self) -> list[str]:
+        """Numbers and names; where they do not fit, the name of the active panel alone."""
+        labels = [f" {number} {name} " for number, name in enumerate(self._names, 1)]
+        if sum(map(len, labels)) <= self.size.width:
+            return labels
+        return [label if index == self._active else f" {index + 1} " for index, label in enumerate(labels)]
 
 
 def pack(facts: Sequence[str], width: int, num_lines: int) -> list[str]:
@@ -142,7 +149,7 @@ def first_facts(summary: Summary) -> list[str]:
         filled = int(summary.share_done * BAR_CELLS)
         facts.append(f"{'━' * filled}{'╌' * (BAR_CELLS - filled)} {percent(summary.share_done)}")
     if summary.eta_seconds is not None:
-        facts.append(f"ETA {duration(summary.eta_seconds)}")
+        facts.append(f"ETA {eta_text(summary)}")
     return facts
 
 

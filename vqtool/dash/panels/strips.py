@@ -11,8 +11,8 @@ from rich.style import Style
 from textual.strip import Strip
 
 from vqtool.dash.plotting.picture import split_colours
+from vqtool.dash.plotting.scene import NO_CELL
 
-NO_CELL = -1
 HALF_BLOCK = "▀"
 MAX_STYLES = 1 << 15
 
@@ -26,13 +26,19 @@ def character_strip(codes: NDArray[np.uint32], roles: NDArray[np.uint8], styles:
     return Strip(segments, len(text))
 
 
-def picture_strip(cells: NDArray[np.int32], background: Style) -> Strip:
-    """One line of half blocks from colour pairs (columns,); `NO_CELL` is a blank of the background."""
+def scene_strip(cells: NDArray[np.int32], codes: NDArray[np.uint32], background: Style) -> Strip:
+    """One line of a scene: half blocks, characters over colours, and characters on the background."""
     segments = []
-    for start, end in _runs(cells):
+    is_text = codes != 0
+    for start, end in _runs(cells.astype(np.int64) * 2 + is_text):
         cell = int(cells[start])
-        character, style = (" ", background) if cell == NO_CELL else (HALF_BLOCK, _pair_style(cell))
-        segments.append(Segment(character * (end - start), style))
+        text = codes[start:end].astype("<u4").tobytes().decode("utf-32-le") if is_text[start] else None
+        if cell == NO_CELL:
+            segments.append(Segment(text or " " * (end - start), background))
+        elif text is None:
+            segments.append(Segment(HALF_BLOCK * (end - start), _pair_style(cell)))
+        else:
+            segments.append(Segment(text, _text_style(cell)))
     return Strip(segments, len(cells))
 
 
@@ -56,3 +62,11 @@ def _pair_style(cell: int) -> Style:
         upper, lower = split_colours(cell)
         style = _pair_styles[cell] = Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))
     return style
+
+
+def _text_style(cell: int) -> Style:
+    """Black or white, whichever is read better, on the lower colour of a cell."""
+    _, (red, green, blue) = split_colours(cell)
+    light = 0.299 * red + 0.587 * green + 0.114 * blue > 140
+    grey = 20 if light else 245
+    return Style(color=Color.from_rgb(grey, grey, grey), bgcolor=Color.from_rgb(red, green, blue))
