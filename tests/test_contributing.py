@@ -116,7 +116,7 @@ async def show(size):
     async with DashApp(run, run.path).run_test(size=size) as pilot:
         panel = pilot.app.screen.query_one("#best")
         seen = [panel.display]
-        await pilot.press("5")
+        await pilot.press("6")
         for _ in range(400):
             if "psnr" in str(panel.content):
                 break

@@ -156,6 +156,8 @@ def complete_in_bash(run: Callable[[], None]) -> None:
     import contextlib
     import io
 
+    from vqtool.cli.console import printable
+
     kept = join_bash_words()
     answer = io.StringIO()
     try:
@@ -163,4 +165,4 @@ def complete_in_bash(run: Callable[[], None]) -> None:
             run()
     finally:
         for line in answer.getvalue().splitlines():
-            print(line.removeprefix(kept))
+            typer.echo(printable(line.removeprefix(kept)))

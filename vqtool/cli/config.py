@@ -53,5 +53,6 @@ def schema(debug: options.Debug = False) -> None:
 def docs(debug: options.Debug = False) -> None:
     """Print every setting with type, default, allowed values and meaning, as Markdown."""
     from vqtool.core.config_page import ConfigPage
+    from vqtool.core.text import escaped
 
-    typer.echo(ConfigPage().text(), nl=False)
+    typer.echo(escaped(ConfigPage().text()), nl=False)

@@ -82,4 +82,4 @@ def _print(findings: list[Finding]) -> None:
         table.add_row(finding.name, Text(MARKS[finding.state], style=COLOURS[finding.state]), detail)
     print_table(table)
     broken = [finding.name for finding in findings if finding.state == "broken"]
-    typer.echo(f"broken: {', '.join(broken)}" if broken else "everything that is needed works")
+    typer.echo(printable(f"broken: {', '.join(broken)}" if broken else "everything that is needed works"))
