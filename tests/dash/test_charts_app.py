@@ -17,6 +17,7 @@ from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.status import StatusBar, TabBar
 from vqtool.dash.picker import PickerScreen
 from vqtool.dash.run_screen import RunScreen
+from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder
 from vqtool.runs.jsonl import JsonlWriter
 
@@ -244,4 +245,6 @@ def test_name_of_the_folder_is_all_that_a_run_needs(tmp_path: Path, monkeypatch:
     (tmp_path / "runs" / "tiny" / "run.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     assert _named_run(Path("tiny")) == Path("runs/tiny")
-    assert _named_run(Path("other")) == Path("other")
+    assert _named_run(Path("tmp/other")) == Path("tmp/other")
+    with pytest.raises(RunError, match="no run 'tinny' in runs; did you mean tiny"):
+        _named_run(Path("tinny"))

@@ -72,7 +72,7 @@ def dash(
     if len(further) > MAX_OTHERS:
         raise VqtoolError(f"{len(further) + 1} runs are more than can be told apart: give up to {MAX_OTHERS + 1}")
     if replay and (once or json_):
-        raise VqtoolError("--replay is watched: leave out --once and --json")
+        raise typer.BadParameter("--replay is watched: leave out --once and --json")
     if once or json_:
         _print_state(newest, json_)
         return
@@ -90,7 +90,8 @@ def _named_run(path: Path) -> Path:
     """A run may be given by its name alone."""
     from vqtool.runs.find import find_named_run
 
-    return path if path.exists() or path == DEFAULT_DIR else find_named_run(str(path), DEFAULT_DIR).path
+    is_path = path.exists() or path == DEFAULT_DIR or len(path.parts) > 1
+    return path if is_path else find_named_run(str(path), DEFAULT_DIR).path
 
 
 @contextmanager
