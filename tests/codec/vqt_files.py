@@ -28,8 +28,8 @@ SETTINGS = {
     "clip": (
         "clip",
         [*SMALL, "model.segment_frames=4", "data.clip_frames=4", "model.context_channels=8",
-         "model.channel_multipliers=[1,2,2]",
-         *(f"model.{which}{code}" for which in ("context_quantizer.of.", "quantizer.") for code in CODES)],
+         "model.channel_multipliers=[1,2,2]", "model.quantizer={kind='ema', codebook_size=16, code_dim=4}",
+         *(f"model.context_quantizer.of.{code}" for code in CODES)],
     ),
 }  # fmt: skip
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
