@@ -99,3 +99,19 @@ def test_the_context_of_a_clip_is_fitted_to_its_own_pictures() -> None:
     means = next(clips()).mean(dim=1)
     latents = model.context.latents(means)
     assert model.context.pictures(latents).sub(means).square().mean() < 0.2 * means.var()
+
+
+def test_untrained_changes_are_the_linear_code_of_what_moved() -> None:
+    config = ClipConfig(
+        resolution=16, patch_size=2, segment_frames=4, context_channels=8, channels=8, linear_path=True,
+        channel_multipliers=(1, 2), quantizer=EmaConfig(codebook_size=8, code_dim=5),
+    )  # fmt: skip
+    model = build_tokenizer(config)
+    model.enter_stage(1)
+    frames = pictures(NUM_PICTURES, 16).unflatten(0, (-1, 4))
+    model.fit(iter([frames]))
+    means, decoded = frames.mean(dim=1), torch.rand(len(frames), 3, 16, 16)
+    painted = model.changes.paint(model.changes.latents(frames, means, decoded), decoded)
+    _, projected = principal((frames - means[:, None]).flatten(0, 1), 4, 5)
+    found = unfold((painted - decoded[:, None]).flatten(0, 1), 4, stride=4).movedim(1, -1).flatten(0, 1)
+    np.testing.assert_allclose(found.detach().numpy(), projected, atol=1e-3)

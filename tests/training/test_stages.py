@@ -74,6 +74,7 @@ def test_a_linear_path_is_fitted_once_where_its_stage_begins(tiniest: Callable[.
         trainer.train_step()
     assert trainer.model.stage == 1
     assert trainer.model.is_fitted
+    assert trainer.model.changes.linear.fitted
     # At this learning rate only a fit moves weights.
     context = trainer.model.context.linear.to_latents.weight.clone()
     changes = trainer.model.changes.linear.to_latents.weight.clone()
