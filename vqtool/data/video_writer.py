@@ -13,7 +13,7 @@ from PIL import Image
 
 from vqtool.core.atomic import atomic_file, atomic_folder
 from vqtool.data import Frames
-from vqtool.data.video import CRF, common_palette
+from vqtool.data.video import H264_OPTIONS, common_palette
 from vqtool.data.webp_writer import WebpWriter
 from vqtool.errors import DataError
 
@@ -105,7 +105,7 @@ def _picture_writer(stream: BinaryIO) -> WriteFrames:
 
 def _mp4_writer(file: Any, fps: Fraction) -> WriteFrames:
     """Colours are halved in resolution where sizes are even, which every player knows."""
-    track = file.add_stream("libx264", rate=fps, options={"crf": str(CRF)})
+    track = file.add_stream("libx264", rate=fps, options=H264_OPTIONS)
     converter = VideoReformatter()
 
     def write(frames: Frames) -> None:
