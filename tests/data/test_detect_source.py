@@ -9,7 +9,7 @@ import pytest
 from bar_videos import write_bars
 
 from vqtool.core.config import PreprocessConfig
-from vqtool.data.sources import open_source, resolve_source
+from vqtool.data.sources.choice import open_source, resolve_source
 from vqtool.data.sources.detect import detect_kind
 from vqtool.data.sources.robonet import RobonetSource
 from vqtool.errors import ConfigError, DataError

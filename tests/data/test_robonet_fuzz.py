@@ -17,10 +17,10 @@ import pytest
 
 from vqtool.data import Frames
 from vqtool.data.resize import resize
+from vqtool.data.skipped import Skipped
 from vqtool.data.sources.base import Trajectory, UnusableError
 from vqtool.data.sources.robonet import RobonetSource
 from vqtool.data.sources.synthetic import Recording, to_robonet
-from vqtool.data.store import Skipped
 from vqtool.preprocessing.pool import map_ordered, process_pool, within
 from vqtool.preprocessing.work import Processed, Task, give_up, process
 

@@ -8,7 +8,8 @@ import pytest
 from numbered import ORIGIN, SIZE, numbered_video
 
 from vqtool.data.journal import Entry
-from vqtool.data.store import Skipped, Split
+from vqtool.data.skipped import Skipped
+from vqtool.data.store import Split
 from vqtool.data.store_writer import StoreWriter
 from vqtool.errors import DataError
 

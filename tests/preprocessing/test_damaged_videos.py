@@ -10,8 +10,8 @@ import pytest
 from bar_videos import bar_frame, write_bars
 from PIL import Image
 
+from vqtool.data.skipped import Skipped
 from vqtool.data.sources.videos import VideosSource
-from vqtool.data.store import Skipped
 from vqtool.data.timed_frames import FrameChoice
 from vqtool.preprocessing.work import Task, process
 

@@ -9,7 +9,8 @@ import pytest
 from robonet_oracle import read_robonet
 
 from vqtool.core.config import PreprocessConfig
-from vqtool.data.store import FrameStore, Skipped
+from vqtool.data.skipped import Skipped
+from vqtool.data.store import FrameStore
 from vqtool.errors import DataError
 from vqtool.preprocessing.pipeline import Summary, preprocess
 

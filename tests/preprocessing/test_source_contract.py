@@ -14,8 +14,8 @@ from source_inputs import INPUTS
 
 from vqtool.core.config import PreprocessConfig, SourceKind
 from vqtool.data.resize import resize_square
-from vqtool.data.sources import open_source, resolve_source
 from vqtool.data.sources.base import UnusableError
+from vqtool.data.sources.choice import open_source, resolve_source
 from vqtool.data.store import FrameStore
 from vqtool.errors import DataError
 from vqtool.preprocessing.pipeline import preprocess

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from vqtool.data.skipped import Skipped
 from vqtool.data.sources.base import Resize, Trajectory
 from vqtool.data.sources.synthetic import SyntheticSource
-from vqtool.data.store import Skipped
 from vqtool.preprocessing.statistics import channel_sums
 from vqtool.preprocessing.work import Processed, Task, process
 

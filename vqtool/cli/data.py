@@ -10,7 +10,8 @@ import typer
 from vqtool.cli import options
 
 if TYPE_CHECKING:
-    from vqtool.data.store import Skipped, StoreInfo
+    from vqtool.data.skipped import Skipped
+    from vqtool.data.store import StoreInfo
 
 app = typer.Typer(no_args_is_help=True, help="Look at frame stores, and check them.")
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="Folder that vqtool preprocess wrote.")]

@@ -164,7 +164,7 @@ def preprocess(
     """Turn raw robot videos into a frame store to train on."""
     from vqtool.cli.console import progress, stderr_line
     from vqtool.core.config_file import load_config
-    from vqtool.data.sources import resolve_source
+    from vqtool.data.sources.choice import resolve_source
     from vqtool.errors import ConfigError
     from vqtool.preprocessing.pipeline import preprocess as run
 

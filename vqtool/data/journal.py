@@ -15,7 +15,8 @@ import orjson
 
 from vqtool.core.atomic import explained_os_errors
 from vqtool.data.shards import write_all
-from vqtool.data.store import Clip, Skipped
+from vqtool.data.skipped import Skipped
+from vqtool.data.store import Clip
 
 JOURNAL_FILE = "journal.jsonl"
 VERSION = 1

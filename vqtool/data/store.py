@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from vqtool.core.atomic import explained_refusals
 from vqtool.data import Frames
 from vqtool.data.shards import frames_file_bytes, shard_file
+from vqtool.data.skipped import Skipped
 from vqtool.errors import DataError
 
 VERSION = 1
@@ -66,16 +67,6 @@ class Shard:
 
     frames: int
     sha256: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A trajectory that is not in the store, and why: `kind` is a short class of reasons, `reason` the whole of it."""
-
-    trajectory: str
-    source: str
-    kind: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from vqtool.data.shards import (
     complete_rows,
     shard_file,
 )
+from vqtool.data.skipped import Skipped
 from vqtool.data.store import (
     CLIPS_FILE,
     DATASET_FILE,
@@ -33,7 +34,6 @@ from vqtool.data.store import (
     VERSION,
     Clip,
     Shard,
-    Skipped,
     Split,
     StoreInfo,
     count_splits,

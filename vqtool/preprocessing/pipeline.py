@@ -12,8 +12,9 @@ from typing import assert_never
 
 from vqtool.core.config import PreprocessConfig
 from vqtool.data.journal import Entry
-from vqtool.data.sources import open_source, recorded_settings, resolve_source
-from vqtool.data.store import Skipped, StoreInfo
+from vqtool.data.skipped import Skipped
+from vqtool.data.sources.choice import open_source, recorded_settings, resolve_source
+from vqtool.data.store import StoreInfo
 from vqtool.data.store_writer import COMMIT_SECONDS, Origin, StoreWriter, Video
 from vqtool.errors import DataError
 from vqtool.preprocessing.cluster import dask_executor

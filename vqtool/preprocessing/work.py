@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from vqtool.data.resize import Fit, resize_square
+from vqtool.data.skipped import Skipped
 from vqtool.data.sources.base import Source, Trajectory, UnusableError
-from vqtool.data.store import Skipped
 from vqtool.preprocessing.pool import Death
 from vqtool.preprocessing.statistics import ChannelSums, channel_sums
 
