@@ -1,12 +1,16 @@
 """What all tests share: few threads (the suite runs in parallel) and the real data where it is."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 # Before anything imports torch: the suite runs in parallel, and small tensors gain nothing from more threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell's background job has Ctrl-C ignored, and so would every command that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

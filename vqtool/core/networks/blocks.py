@@ -6,13 +6,15 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vqtool.core.networks.cpu_training import Conv3x3, GroupNorm
 
-def group_norm(channels: int, num_groups: int = 0) -> nn.GroupNorm:
+
+def group_norm(channels: int, num_groups: int = 0) -> GroupNorm:
     """`num_groups` groups; 0 is 32 as in VQGAN, or fewer for narrow networks: a group never has under four channels.
 
     A group of one channel would be instance normalisation, which erases each channel's mean.
     """
-    return nn.GroupNorm(num_groups or math.gcd(channels, min(32, max(1, channels // 4))), channels, eps=1e-6)
+    return GroupNorm(num_groups or math.gcd(channels, min(32, max(1, channels // 4))), channels, eps=1e-6)
 
 
 class ResBlock(nn.Module):
@@ -21,9 +23,9 @@ class ResBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, norm_groups: int = 0) -> None:
         super().__init__()
         self.norm1 = group_norm(in_channels, norm_groups)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv1 = Conv3x3(in_channels, out_channels)
         self.norm2 = group_norm(out_channels, norm_groups)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv2 = Conv3x3(out_channels, out_channels)
         self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv3x3(channels, channels)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, 2 H, 2 W)."""

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from vqtool.core.config import ClassicConfig
 from vqtool.core.networks.blocks import Level, Middle, Upsample, group_norm
+from vqtool.core.networks.cpu_training import Conv3x3
 
 
 class DecoderLevel(Level):
@@ -23,7 +24,7 @@ class Decoder(nn.Module):
     def __init__(self, config: ClassicConfig) -> None:
         super().__init__()
         widths = config.widths
-        self.conv_in = nn.Conv2d(config.latent_channels, widths[-1], 3, padding=1)
+        self.conv_in = Conv3x3(config.latent_channels, widths[-1])
         self.mid = Middle(widths[-1], config.norm_groups)
         levels: list[nn.Module] = []
         previous = widths[-1]
@@ -32,7 +33,7 @@ class Decoder(nn.Module):
             previous = widths[level]
         self.up = nn.ModuleList(reversed(levels))
         self.norm_out = group_norm(previous, config.norm_groups)
-        self.conv_out = nn.Conv2d(previous, 3, 3, padding=1)
+        self.conv_out = Conv3x3(previous, 3)
 
     def forward(self, latents_NCHW: Tensor, num_frames: int) -> Tensor:
         """Latents of clips of `num_frames` frames, folded into N = B x T, -> frames."""

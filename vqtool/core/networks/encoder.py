@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from vqtool.core.config import ClassicConfig
 from vqtool.core.networks.blocks import Downsample, Level, Middle, group_norm
+from vqtool.core.networks.cpu_training import Conv3x3
 
 
 class EncoderLevel(Level):
@@ -27,7 +28,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ClassicConfig) -> None:
         super().__init__()
-        self.conv_in = nn.Conv2d(3, config.channels, 3, padding=1)
+        self.conv_in = Conv3x3(3, config.channels)
         levels: list[EncoderLevel] = []
         previous = config.channels
         for level, width in enumerate(config.widths):
@@ -36,7 +37,7 @@ class Encoder(nn.Module):
         self.down = nn.ModuleList(levels)
         self.mid = Middle(previous, config.norm_groups)
         self.norm_out = group_norm(previous, config.norm_groups)
-        self.conv_out = nn.Conv2d(previous, config.latent_channels, 3, padding=1)
+        self.conv_out = Conv3x3(previous, config.latent_channels)
 
     def forward(self, frames_NCHW: Tensor) -> Tensor:
         """Frames in [-1, 1] -> latents."""

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vqtool.core.networks.cpu_training import Conv3x3
+
 FIRST_CONTRAST = 0.3
 """Standard deviation of an untrained decoder's pixels."""
 
@@ -32,8 +34,8 @@ class PatchBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = ChannelNorm(channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = Conv3x3(channels, channels)
+        self.conv2 = Conv3x3(channels, channels)
         silence(self.conv2)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ class PatchEncoder(nn.Module):
         super().__init__()
         self.is_normalised = normalised
         self.fold = nn.PixelUnshuffle(patch_size)
-        self.conv_in = nn.Conv2d(in_channels * patch_size**2, widths[0], 3, padding=1)
+        self.conv_in = Conv3x3(in_channels * patch_size**2, widths[0])
         self.levels = nn.ModuleList(nn.Sequential(*(PatchBlock(w) for _ in range(num_blocks))) for w in widths)
         self.down = nn.ModuleList(
             nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in itertools.pairwise(widths)
@@ -110,13 +112,13 @@ class PatchDecoder(nn.Module):
     ) -> None:
         super().__init__()
         wide_first = list(reversed(widths))
-        self.conv_in = nn.Conv2d(in_channels, wide_first[0], 3, padding=1)
+        self.conv_in = Conv3x3(in_channels, wide_first[0])
         self.levels = nn.ModuleList(nn.Sequential(*(PatchBlock(w) for _ in range(num_blocks))) for w in wide_first)
         self.up = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, 4 * b, 1), nn.PixelShuffle(2)) for a, b in itertools.pairwise(wide_first)
         )
         self.norm_out = ChannelNorm(wide_first[-1])
-        self.conv_out = nn.Conv2d(wide_first[-1], out_channels * patch_size**2, 3, padding=1)
+        self.conv_out = Conv3x3(wide_first[-1], out_channels * patch_size**2)
         self.unfold = nn.PixelShuffle(patch_size)
         init_lecun(self)
         # A start near grey is nearer to any picture than full contrast.

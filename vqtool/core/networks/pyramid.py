@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from vqtool.core.networks.cpu_training import Conv3x3
 from vqtool.core.networks.patch import PatchBlock, silence
 
 
@@ -14,7 +15,7 @@ class Pyramid(nn.Module):
     def __init__(self, patch_size: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.fold = nn.PixelUnshuffle(patch_size)
-        self.conv_in = nn.Conv2d(3 * patch_size**2, widths[0], 3, padding=1)
+        self.conv_in = Conv3x3(3 * patch_size**2, widths[0])
         self.levels = nn.ModuleList(PatchBlock(width) for width in widths)
         self.down = nn.ModuleList(
             nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * a, b, 1)) for a, b in itertools.pairwise(widths)
