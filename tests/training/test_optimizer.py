@@ -1,13 +1,15 @@
 """Learning rate, weight average and running codebook usage, against hand computations."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from vqtool.core.config import ClassicConfig, OptimConfig
 from vqtool.core.tokenizers.classic import VQVAE
-from vqtool.training.optimizer import WeightAverage, learning_rate
+from vqtool.training.optimizer import FusedAdamW, WeightAverage, learning_rate
 from vqtool.training.usage import RunningUsage
 
 SMALL = ClassicConfig(resolution=16, channels=8, channel_multipliers=(1,), num_res_blocks=1, latent_channels=4)
@@ -26,6 +28,28 @@ def test_a_constant_schedule_only_warms_up() -> None:
     config = OptimConfig(lr=1.0, warmup_steps=4, schedule="constant")
     assert [learning_rate(config, step, step / 8) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
     assert learning_rate(OptimConfig(lr=1.0, warmup_steps=0, schedule="constant"), 0, 0) == 1
+
+
+def test_steps_are_those_of_torchs_plain_adamw_in_any_layout() -> None:
+    """Not so torch's fused one: where the gradient has another layout than its parameter, it takes wrong steps."""
+    torch.manual_seed(0)
+    start, gradients = torch.randn(8, 6, 3, 3), torch.randn(3, 8, 6, 3, 3)
+    layouts = (torch.contiguous_format, torch.channels_last)
+
+    def after(optimizer: type[torch.optim.AdamW], mine: torch.memory_format, grads: torch.memory_format) -> Tensor:
+        weight = nn.Parameter(start.clone(memory_format=mine))
+        bias, unused = nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.zeros(2))
+        plain = optimizer is torch.optim.AdamW
+        steps = optimizer([weight, bias, unused], lr=0.1, weight_decay=0.1, fused=not plain)
+        for gradient in gradients:
+            weight.grad, bias.grad = gradient.clone(memory_format=grads), gradient.mean()
+            steps.step()
+        assert weight.stride() == start.clone(memory_format=mine).stride()
+        return torch.cat([weight.detach().contiguous().flatten(), bias.detach()[None], unused.detach()])
+
+    expected = after(torch.optim.AdamW, *layouts[:1] * 2)
+    for mine, grads in product(layouts, repeat=2):
+        torch.testing.assert_close(after(FusedAdamW, mine, grads), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_average_follows_the_weights_and_copies_the_codebook_state() -> None:

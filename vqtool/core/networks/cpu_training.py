@@ -33,7 +33,9 @@ class GroupNorm(nn.GroupNorm):
         """(N, C, ...) -> the same shape."""
         large = _positions(x_NCHW) >= MIN_NORM_POSITIONS
         if large and x_NCHW.dtype == torch.bfloat16 and trains_in_bf16_on_a_cpu(x_NCHW):
-            normalised: Tensor = _GroupNorm.apply(x_NCHW, self.weight, self.bias, self.num_groups, self.eps)
+            normalised: Tensor = _GroupNorm.apply(  # type: ignore[no-untyped-call]
+                x_NCHW, self.weight, self.bias, self.num_groups, self.eps
+            )
             return normalised
         return super().forward(x_NCHW)
 
@@ -49,7 +51,7 @@ class Conv3x3(nn.Conv2d):
         if _positions(x_NCHW) <= MAX_CONV_POSITIONS and trains_in_bf16_on_a_cpu(x_NCHW):
             assert self.bias is not None
             x_NCHW, weight, bias = (part.to(torch.bfloat16) for part in (x_NCHW, self.weight, self.bias))
-            convolved: Tensor = _Conv3x3.apply(x_NCHW, weight, bias)
+            convolved: Tensor = _Conv3x3.apply(x_NCHW, weight, bias)  # type: ignore[no-untyped-call]
             return convolved
         return super().forward(x_NCHW)
 
@@ -63,7 +65,7 @@ class _GroupNorm(torch.autograd.Function):
         return normalised
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_NCHW: Tensor) -> tuple[Tensor | None, ...]:
         """With y = (x - m) s per group: dx = g s w + x p + q, p and q from the sums of g and g x over positions."""
         x_NCHW, weight, mean_NG, scale_NG = ctx.saved_tensors
@@ -93,7 +95,7 @@ class _Conv3x3(torch.autograd.Function):
         return F.conv2d(x_NCHW, weight, bias, padding=1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_NCHW: Tensor) -> tuple[Tensor | None, ...]:
         x_NCHW, weight = ctx.saved_tensors
         grad_NCHW = grad_NCHW.contiguous(memory_format=torch.channels_last)
@@ -102,7 +104,7 @@ class _Conv3x3(torch.autograd.Function):
             [ctx.needs_input_grad[0], False, False],
         )[0]
         grad_rows = grad_NCHW.permute(0, 2, 3, 1).flatten(0, 2)
-        grad_weight = (grad_rows.T @ _neighbours(x_NCHW)).unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)
+        grad_weight = (grad_rows.T @ _neighbours(x_NCHW)).view(len(weight), 3, 3, -1).permute(0, 3, 1, 2)
         return grad_x, grad_weight, grad_rows.sum(0)
 
 
