@@ -14,4 +14,11 @@ def nearest_code(vectors_ND: Tensor, codes_KD: Tensor) -> Tensor:
         half_norms_K = codes_KD.square().sum(1) / 2
         # argmin |x - c|^2 = argmin |c|^2 / 2 - x c: the norm of x does not change the order.
         chunks = torch.split(vectors_ND.float(), max(1, MAX_DISTANCES // len(codes_KD)))
-        return torch.cat([torch.addmm(half_norms_K, chunk, codes_KD.T, alpha=-1).argmin(1) for chunk in chunks])
+        return torch.cat([_first_least(torch.addmm(half_norms_K, chunk, codes_KD.T, alpha=-1)) for chunk in chunks])
+
+
+def _first_least(values_NK: Tensor) -> Tensor:
+    """The first of the least values of each row, (N,); NumPy's search takes a tenth of the time of torch's on a CPU."""
+    if values_NK.device.type == "cpu":
+        return torch.from_numpy(values_NK.numpy().argmin(1))
+    return values_NK.argmin(1)
