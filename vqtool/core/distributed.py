@@ -77,14 +77,6 @@ class Processes:
         if self.size > 1:
             dist.all_reduce(tensor)
 
-    def concatenate(self, tensor: Tensor) -> Tensor:
-        """The tensors of all processes, of one shape, one after the other along the first axis."""
-        if self.size == 1:
-            return tensor
-        parts = [torch.empty_like(tensor) for _ in range(self.size)]
-        dist.all_gather(parts, tensor.contiguous())
-        return torch.cat(parts)
-
     def barrier(self) -> None:
         """Wait until every process is here."""
         self.gather(None)

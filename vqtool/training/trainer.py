@@ -13,6 +13,7 @@ from vqtool.core.config import OptimConfig, TrainConfig
 from vqtool.core.device import autocast, choose_precision, place
 from vqtool.core.distributed import Processes
 from vqtool.core.losses import Loss, TokenizerLoss
+from vqtool.core.ranks import of_all_ranks
 from vqtool.core.tokenizers import Reconstruction, Tokenizer
 from vqtool.errors import CheckpointError, VqtoolError
 from vqtool.training.adversary import Adversary
@@ -237,7 +238,7 @@ class Trainer:
         while sum(len(vectors) for vectors in collected) < num:
             with autocast(self.device, self.precision):
                 latents_NCHW = self.model.encode_latents(self.batches.next())
-            collected.append(self.processes.concatenate(latents_NCHW.movedim(1, -1).flatten(0, -2)))
+            collected.append(of_all_ranks(latents_NCHW.movedim(1, -1).flatten(0, -2)))
         # A part for each process, one after the other in the order that one process would have them.
         return torch.cat(collected).chunk(self.processes.size)[self.processes.rank]
 

@@ -12,7 +12,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from vqtool.core.quantizers.ranks import num_ranks, of_all_ranks, of_first_rank
+from vqtool.core.ranks import num_ranks, of_all_ranks, of_first_rank
 
 NUM_PICTURES = 1024
 """Pictures that the components are estimated from, over all processes at least."""

@@ -10,7 +10,7 @@ from vqtool.core.config import CodebookConfig
 from vqtool.core.quantizers.base import Choice, Quantizer, full_precision
 from vqtool.core.quantizers.kmeans import kmeans
 from vqtool.core.quantizers.lookup import nearest_code
-from vqtool.core.quantizers.ranks import num_ranks, rows_of_all_ranks, sum_over_ranks
+from vqtool.core.ranks import num_ranks, rows_of_all_ranks, sum_over_ranks
 
 
 class CodebookQuantizer(Quantizer):

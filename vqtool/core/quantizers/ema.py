@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from vqtool.core.config import EmaConfig
 from vqtool.core.quantizers.codebook import CodebookQuantizer
-from vqtool.core.quantizers.ranks import sum_over_ranks
+from vqtool.core.ranks import sum_over_ranks
 
 
 class Codes(nn.Module):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vqtool.core.quantizers.lookup import nearest_code
-from vqtool.core.quantizers.ranks import num_ranks, of_first_rank, rows_of_all_ranks, sum_over_ranks
+from vqtool.core.ranks import num_ranks, of_first_rank, rows_of_all_ranks, sum_over_ranks
 
 
 def kmeans(vectors_ND: Tensor, num_codes: int, iterations: int, unit_length: bool = False) -> Tensor:
