@@ -65,6 +65,18 @@ def test_help_loads_nothing_heavy() -> None:
     assert not {"torch", "numpy", "textual", "pydantic", "h5py", "av", "scipy"} & modules
 
 
+def test_a_folder_that_is_gone_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr(sys, "argv", ["vqtool", "doctor"])
+    stderr = io.StringIO()
+    with redirect_stderr(stderr), pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert stderr.getvalue() == "error: the current folder no longer exists: change to another one (cd)\n"
+
+
 def test_the_installed_script_and_the_module_are_the_same_program() -> None:
     script = [str(Path(sys.executable).with_name("vqtool")), "--version"]
     for command in (script, [sys.executable, "-m", "vqtool", "--version"]):

@@ -49,9 +49,24 @@ def _run() -> None:
 
     # By this name also where Python or torchrun started it: in help, and for the shell's completion.
     run = partial(app, prog_name="vqtool")
+    _check_folder()
     if os.environ.get("_VQTOOL_COMPLETE") == "complete_bash":
         from vqtool.cli.completion import complete_in_bash
 
         complete_in_bash(run)
     else:
         run()
+
+
+def _check_folder() -> None:
+    """Here, for without a folder of its own the process dies inside torch's libraries, with words of theirs.
+
+    Raises:
+        VqtoolError: the current folder is gone.
+    """
+    from vqtool.errors import VqtoolError
+
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise VqtoolError("the current folder no longer exists: change to another one (cd)") from None
