@@ -72,13 +72,12 @@ def estimate_run(config: Config, device_name: str) -> Estimate:
     trainer.train_step()  # allocates, and picks algorithms
     seconds = statistics.median(trainer.train_step().seconds for _ in range(TIMED_STEPS))
     train = config.train
-    counted_BTCHW = trainer.batches.next()[: config.loss.perceptual_every]
     clips_per_step = train.batch_size * train.accumulate
     return Estimate(
         device=describe_device(device),
         precision=str(trainer.precision).removeprefix("torch."),
         num_parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
-        gigaflops_per_frame=flops_per_frame(trainer.model, trainer.loss, counted_BTCHW) / 1e9,
+        gigaflops_per_frame=flops_per_frame(trainer.model, trainer.loss, trainer.batches.next()[:1]) / 1e9,
         memory_bytes=_peak_bytes(device),
         num_clips=clips,
         steps_per_epoch=clips / clips_per_step,

@@ -147,18 +147,6 @@ def test_perceptual_loss_is_the_mean_over_clips_and_frames(random_lpips: LPIPS) 
     torch.testing.assert_close(PerceptualLoss(random_lpips)(*clips), random_lpips(real, fake).mean())
 
 
-def test_perceptual_loss_of_one_in_three_frames(random_lpips: LPIPS) -> None:
-    """Counted through all frames of the batch: of clips of two frames it is another frame of every clip."""
-    real, fake = pair(8, 16)
-    fake.requires_grad_()
-    clips = real.view(4, 2, 3, 16, 16), fake.view(4, 2, 3, 16, 16)
-    loss = PerceptualLoss(random_lpips, every=3)(*clips)
-    chosen = [0, 3, 6]
-    torch.testing.assert_close(loss, random_lpips(real[chosen], fake[chosen]).mean())
-    (gradient,) = torch.autograd.grad(loss, fake)
-    assert [number for number in range(8) if gradient[number].any()] == chosen
-
-
 def test_from_file_loads_what_was_saved_and_draws_no_random_numbers(random_lpips: LPIPS, tmp_path: Path) -> None:
     path = tmp_path / "lpips.safetensors"
     safetensors.torch.save_file({k: v.contiguous() for k, v in random_lpips.state_dict().items()}, path)

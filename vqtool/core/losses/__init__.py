@@ -39,7 +39,7 @@ class TokenizerLoss(nn.Module):
             raise ValueError("LPIPS is needed exactly where loss.perceptual_weight > 0")
         if config.has_video_features != (video_features is not None):
             raise ValueError("I3D is needed exactly where loss.fvd_mean_weight or loss.fvd_cov_weight > 0")
-        self.perceptual = PerceptualLoss(lpips, config.perceptual_every) if lpips is not None else None
+        self.perceptual = PerceptualLoss(lpips) if lpips is not None else None
         self.video_features = video_features
 
     def forward(self, frames_BTCHW: Tensor, result: Reconstruction) -> Loss:

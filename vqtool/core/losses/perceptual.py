@@ -6,15 +6,11 @@ from vqtool.core.features.lpips import LPIPS
 
 
 class PerceptualLoss(nn.Module):
-    """Mean LPIPS over one in `every` frames (Zhang et al. 2018); the network is frozen and belongs in no checkpoint.
+    """Mean LPIPS over all frames (Zhang et al. 2018); the network is frozen and belongs in no checkpoint."""
 
-    The frames 0, every, 2 x every... of a batch, whose clips are drawn at random: an estimate of the mean over all.
-    """
-
-    def __init__(self, lpips: LPIPS, every: int = 1) -> None:
+    def __init__(self, lpips: LPIPS) -> None:
         super().__init__()
         self.lpips = lpips
-        self.every = every
 
     def forward(self, real_BTCHW: Tensor, fake_BTCHW: Tensor) -> Tensor:
         """The loss, a scalar >= 0 in fp32; pixels are in [-1, 1]; the gradient goes to `fake_BTCHW` only.
@@ -22,5 +18,5 @@ class PerceptualLoss(nn.Module):
         Raises:
             ConfigError: frames under 16 x 16 pixels.
         """
-        distances_N: Tensor = self.lpips(*(frames.flatten(0, 1)[:: self.every] for frames in (real_BTCHW, fake_BTCHW)))
+        distances_N: Tensor = self.lpips(real_BTCHW.flatten(0, 1), fake_BTCHW.flatten(0, 1))
         return distances_N.mean()
