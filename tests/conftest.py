@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import no_power_cut  # noqa: F401
 import pytest
 from forks import Forks
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import no_power_cut  # noqa: F401
+
 SECONDS = 240
 """How long a child may take before the test fails."""
 
@@ -125,10 +127,8 @@ def _serve(requests: Connection) -> None:
 
 
 def _fork(child: Child, requests: Connection) -> int:
-    opened = [(2, child.stderr), (1, child.stdout)]
-    targets = [
-        (number, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)) for number, path in opened if path is not None
-    ]
+    paths = {number: path for number, path in ((1, child.stdout), (2, child.stderr)) if path is not None}
+    targets = {number: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for number, path in paths.items()}
     pid = os.fork()
     if pid == 0:
         requests.close()
