@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TextIO
 
 import no_power_cut  # noqa: F401
 
@@ -46,6 +47,14 @@ class Child:
             sys.stdout.flush()
             sys.stderr.flush()
         return 0
+
+
+def pipe(path: Path) -> TextIO:
+    """Make a named pipe that a child may print to; gives its reading end, to be read once the child is started."""
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without waiting for a writer
+    os.set_blocking(reader, True)
+    return os.fdopen(reader)
 
 
 def vqtool(*arguments: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from forks import Child, Forks, free_port, two_processes, vqtool
+from forks import Child, Forks, free_port, pipe, two_processes, vqtool
 
 from vqtool.core.checkpoint import load_state
 from vqtool.core.config import Config
@@ -97,11 +97,8 @@ def test_two_processes_train_like_one_and_go_on_as_one(tiniest: Tiniest, tmp_pat
 def test_a_killed_process_ends_the_job_and_a_resume_goes_on(tiniest: Tiniest, tmp_path: Path, forks: Forks) -> None:
     config = tiniest("run.name=killed", "train.steps=100000", "train.eval_every=100000", "train.preview_every=100000")
     run = RunFolder(tmp_path / "runs" / "killed")
-    os.mkfifo(tmp_path / "messages-0")
-    reader = os.open(tmp_path / "messages-0", os.O_RDONLY | os.O_NONBLOCK)
-    main, other = start(forks, tmp_path, free_port(), "--config", config_file(config, tmp_path))
-    os.set_blocking(reader, True)
-    with os.fdopen(reader) as messages:
+    with pipe(tmp_path / "messages-0") as messages:
+        main, other = start(forks, tmp_path, free_port(), "--config", config_file(config, tmp_path))
         # Read on until the first checkpoint is told.
         told = list(takewhile(lambda line: "checkpoint step-" not in line, messages))
         os.kill(other, signal.SIGKILL)
