@@ -23,14 +23,14 @@ demo: venv
 	$(BIN)/vqtool demo
 
 test: venv
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: venv
 	$(BIN)/ruff format --check vqtool tests benchmarks
 	$(BIN)/ruff check vqtool tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # The lowest versions that pyproject.toml allows, but for torch: see DECISIONS.md.
 lowest:

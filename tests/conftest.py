@@ -2,14 +2,17 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import no_power_cut  # noqa: F401
 import pytest
+from forks import Forks
 
 # Before anything imports torch: the suite runs in parallel, and small tensors gain nothing from more threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell's background job has Ctrl-C ignored, and so would every command that the tests start and interrupt.
+# A shell that starts the tests in the background has them ignore Ctrl-C, which tests send to themselves.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -40,3 +43,11 @@ def small_store(small_robonet: Path, tmp_path_factory: pytest.TempPathFactory) -
     settings = {"input": str(small_robonet), "output": str(output), "size": 32, "min_frames": 8, "val": 1, "test": 1}
     preprocess(PreprocessConfig(**settings, workers=1))
     return output
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Processes that need not import torch again."""
+    server = Forks()
+    yield server
+    server.close()

@@ -1,6 +1,7 @@
 """Completion through the shells' own entry: the words of a command line in, what to offer out."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,23 @@ def test_bash_itself_completes_words_that_it_breaks(words: list[str], reply: lis
     """
     environ = os.environ | {"PATH": f"{script.parent}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
     command = ["bash", "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=project, env=environ)
+    assert result.stdout.splitlines() == reply, result.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        ("vqtool eval --checkpoint runs/first:b", ["runs/first:best-psnr"]),
+        ("vqtool train --set model.decoder.kind=", ["model.decoder.kind=2d", "model.decoder.kind=3d"]),
+    ],
+)
+def test_fish_itself_completes_names_with_colons_and_equals_signs(line: str, reply: list[str], project: Path) -> None:
+    program = f"env _VQTOOL_COMPLETE=source_fish vqtool | source; complete -C '{line}'"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY), "HOME": str(project)}
+    command = ["fish", "--no-config", "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=project, env=environ)
     assert result.stdout.splitlines() == reply, result.stderr
 

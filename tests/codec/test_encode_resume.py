@@ -1,7 +1,6 @@
 """Interrupted encoding: killed anywhere, the same job continues and makes the bytes of one left alone."""
 
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from codec_stores import SIZE
+from forks import Forks
 from segment_tokenizer import SegmentTokenizer
 
 from vqtool.codec.encode_store import EncodedStore, StoreEncoder
@@ -21,9 +21,6 @@ from vqtool.data.token_store import TokenStore
 from vqtool.errors import DataError, VqtoolError
 
 OPERATIONS = ("open", "os.rename", "os.remove", "os.truncate", "os.mkdir")
-CONTEXT = multiprocessing.get_context("forkserver")
-# The server has never computed anything, so that its children may.
-CONTEXT.set_forkserver_preload(["vqtool.codec.encode_store"])
 
 
 class StoppedError(Exception):
@@ -66,9 +63,9 @@ def encode_until(with_context: bool, folder: Path, store: Path, output: Path, ki
     encoder(tokenizer, FrameStore.open(store), output).run(lambda done, total: count())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL and a fork server are needed")
+@pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL and fork are needed")
 def test_killed_again_and_again_it_makes_the_same_bytes(
-    tokenizer: LoadedTokenizer, frame_store: FrameStore, tmp_path: Path
+    tokenizer: LoadedTokenizer, frame_store: FrameStore, tmp_path: Path, forks: Forks
 ) -> None:
     encoder(tokenizer, frame_store, tmp_path / "alone").run()
     rng = np.random.default_rng(int(os.environ.get("VQTOOL_KILL_SEED", "0")))
@@ -77,10 +74,7 @@ def test_killed_again_and_again_it_makes_the_same_bytes(
         # An attempt makes about 40 file operations and batches.
         kill_at = int(rng.integers(5, 25)) if num_kills < 8 else 0
         arguments = (tokenizer.layout.segment_frames > 0, tokenizer.folder, frame_store.path, tmp_path / "killed")
-        process = CONTEXT.Process(target=encode_until, args=(*arguments, kill_at))
-        process.start()
-        process.join(60)
-        exit_code = process.exitcode
+        exit_code = forks.call(encode_until, *arguments, kill_at)
         assert exit_code in (0, -signal.SIGKILL)
         num_kills += exit_code != 0
     assert num_kills >= 3

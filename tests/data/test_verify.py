@@ -19,7 +19,7 @@ def test_a_whole_store_has_no_problem_and_every_file_is_counted(numbered_store: 
     result = verify(numbered_store.path, lambda done, total: calls.append((done, total)))
     assert result.problems == ()
     assert result.num_files == len(list(numbered_store.path.iterdir())) == 11
-    assert calls == [(done, 10) for done in range(1, 11)]
+    assert calls == [(done, 11) for done in range(2, 12)]
 
 
 @pytest.mark.parametrize("position", [0, 100, 130, -1])

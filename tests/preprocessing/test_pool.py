@@ -1,79 +1,19 @@
 """Worker processes: ordered results, a bounded number under way, and deaths that cost one task each."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
+from pool_tasks import Number, Once, die_once, note, square, square_or_die, square_or_hang
 
-from vqtool.preprocessing.pool import Death, map_ordered, process_pool, within
-
-
-@dataclass(frozen=True)
-class Number:
-    value: int
-
-    @property
-    def name(self) -> str:
-        return f"task{self.value}"
-
-
-def square(task: Number) -> int:
-    return task.value**2
-
-
-@dataclass(frozen=True)
-class Once:
-    value: int
-    folder: str
-
-    @property
-    def name(self) -> str:
-        return f"task{self.value}"
-
-
-def square_or_die(task: Number) -> int:
-    """3 segfaults, 11 aborts, 12 is killed, 19 exits."""
-    match task.value:
-        case 3:
-            ctypes.string_at(1)
-        case 11:
-            os.abort()
-        case 12:
-            os.kill(os.getpid(), signal.SIGKILL)
-        case 19:
-            os._exit(0)
-    return task.value**2
-
+from vqtool.preprocessing.pool import map_ordered, process_pool, within
 
 DEATHS = (-1, -1, -1, -1)
-
-
-def note(task: Number, death: Death) -> int:
-    """-1 for a crash, -2 for a time-out."""
-    return -1 if death == "crashed" else -2
-
-
-def die_once(task: Once) -> int:
-    mark = Path(task.folder) / str(task.value)
-    if task.value == 5 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return task.value
-
-
-def square_or_hang(task: Number) -> int:
-    if task.value == 2:
-        libc = ctypes.PyDLL(None)  # keeps the interpreter's lock, as a decoder in C may
-        libc.pause()
-    return task.value**2
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,31 +44,39 @@ def interrupt(folder: Path, output: Path, after: int, **changes: object) -> None
 
 
 RUN = """
-import sys, signal
+import os, sys, signal
+from pathlib import Path
 from vqtool.core.config import PreprocessConfig
+from vqtool.data import shards
 from vqtool.preprocessing.pipeline import preprocess
 
 # A shell may have started the tests with Ctrl-C ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-config = PreprocessConfig(input=sys.argv[1], output=sys.argv[2], val=1, test=1, workers=int(sys.argv[3]))
-preprocess(config, commit_seconds=float(sys.argv[4]))
+folder, store, workers, commit_seconds, num_bytes, number = sys.argv[1:]
+write_all = shards.write_all
+
+def write_until(descriptor, content):
+    left = int(num_bytes) - (Path(store) / "frames-00000.npy").stat().st_size
+    if len(content) >= left:
+        write_all(descriptor, content[:left])
+        os.kill(os.getpid(), int(number))
+    write_all(descriptor, content)
+
+shards.write_all = write_until
+config = PreprocessConfig(input=folder, output=store, val=1, test=1, workers=int(workers))
+preprocess(config, commit_seconds=float(commit_seconds))
 """
 
 
-def run_until(file: Path, num_bytes: int, kill: signal.Signals, arguments: list[str]) -> tuple[int, bytes]:
-    """Run in a process of its own and send it `kill` as soon as `file` has `num_bytes`; the exit code and stderr.
+def run_until(num_bytes: int, kill: signal.Signals, arguments: list[str]) -> tuple[int, bytes]:
+    """Run in a process of its own that sends itself `kill` when `num_bytes` of frames are written; exit code, stderr.
 
     Returns when every process that holds its pipes has ended, workers too.
     """
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-c", RUN, *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
-        while process.poll() is None and not (file.exists() and file.stat().st_size >= num_bytes):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.002)
-        process.send_signal(kill)
-        _, errors = process.communicate(timeout=60)
-    return process.returncode, errors
+    command = [sys.executable, "-c", RUN, *arguments, str(num_bytes), str(int(kill))]
+    result = subprocess.run(command, capture_output=True, env=environment, timeout=120)
+    return result.returncode, result.stderr
 
 
 def test_killed_again_and_again_with_other_workers_each_time_the_bytes_are_the_same(
@@ -81,7 +88,7 @@ def test_killed_again_and_again_with_other_workers_each_time_the_bytes_are_the_s
     # Commits at every trajectory, so that the kill also falls between journal and shards.
     for workers, share in zip(("2", "1"), np.sort(rng.uniform(0.05, 0.9, 2)), strict=True):
         arguments = [str(small_folder), str(store), workers, "0"]
-        code, _ = run_until(store / "frames-00000.npy", int(total * share), signal.SIGKILL, arguments)
+        code, _ = run_until(int(total * share), signal.SIGKILL, arguments)
         assert code == -signal.SIGKILL
         with pytest.raises(DataError, match="incomplete"):
             FrameStore.open(store)
@@ -96,7 +103,7 @@ def test_ctrl_c_leaves_what_was_done_even_between_commits(
 ) -> None:
     store = tmp_path / "store"
     arguments = [str(small_folder), str(store), "2", "1000"]
-    _, errors = run_until(store / "frames-00000.npy", 500_000, signal.SIGINT, arguments)
+    _, errors = run_until(500_000, signal.SIGINT, arguments)
     assert errors.rstrip().endswith(b"KeyboardInterrupt")
     summary = preprocess(settings(small_folder, store))
     assert summary.num_resumed > 0 and summary.num_new_frames < summary.num_frames

@@ -1,6 +1,7 @@
 """Configurations so small that a training step takes milliseconds."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,18 @@ TINIEST = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def tiniest(small_store: Path, tmp_path: Path) -> Callable[..., Config]:
-    """`tiniest("train.steps=3", ...)` is a config for `small_store` whose runs go to `tmp_path / "runs"`."""
+@pytest.fixture(scope="session")
+def tiniest_in(small_store: Path) -> Callable[..., Config]:
+    """`tiniest_in(folder, "train.steps=3", ...)` is a config for `small_store` whose runs go to `folder / "runs"`."""
 
-    def config(*overrides: str) -> Config:
-        folders = [f"data.store={small_store}", f"run.dir={tmp_path / 'runs'}", "run.name=run"]
+    def config(folder: Path, *overrides: str) -> Config:
+        folders = [f"data.store={small_store}", f"run.dir={folder / 'runs'}", "run.name=run"]
         return load_config("tiny", [*TINIEST, *folders, *overrides])
 
     return config
+
+
+@pytest.fixture
+def tiniest(tiniest_in: Callable[..., Config], tmp_path: Path) -> Callable[..., Config]:
+    """`tiniest("train.steps=3", ...)` is a config for `small_store` whose runs go to `tmp_path / "runs"`."""
+    return partial(tiniest_in, tmp_path)

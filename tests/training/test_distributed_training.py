@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 import torch
+from forks import Child, Forks, free_port, pipe, two_processes, vqtool
 
 from vqtool.core.checkpoint import load_state
 from vqtool.core.config import Config
@@ -20,7 +19,6 @@ from vqtool.runs.folder import RunFolder
 from vqtool.training.start import start_run
 
 Tiniest = Callable[..., Config]
-REPOSITORY = Path(__file__).resolve().parents[2]
 SETTINGS = (
     "train.accumulate=2", "model.linear_path=true", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5",
     "data.augment.min_crop=0.5", "data.augment.contrast=0.5",
@@ -29,26 +27,22 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def start(rank: int, port: int, *arguments: str) -> subprocess.Popen[str]:
-    """One process of a job of two, as torchrun starts it."""
-    variables = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)} | variables
-    command = [sys.executable, "-m", "vqtool", "train", "--device", "cpu", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+def start(forks: Forks, folder: Path, port: int, *arguments: str) -> list[int]:
+    """A job of two processes, as torchrun starts them; what they tell goes to `messages-0` and `messages-1`."""
+    forks.load("torch._dynamo")  # every optimizer does
+    command = ("train", "--device", "cpu", *arguments)
+    return [
+        forks.start(Child(vqtool, command, folder / "out", folder / f"messages-{rank}", two_processes(rank, port)))
+        for rank in (0, 1)
+    ]
 
 
-def free_port() -> int:
-    with socket.create_server(("localhost", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def train(*arguments: str) -> tuple[int, str]:
-    """A job of two processes: the exit code and the messages of the main one."""
-    port = free_port()
-    jobs = [start(rank, port, *arguments) for rank in (0, 1)]
-    (_, messages), (_, others) = (job.communicate(timeout=120) for job in jobs)
-    assert jobs[0].returncode == jobs[1].returncode, messages + others
-    return jobs[0].returncode, messages
+def train(forks: Forks, folder: Path, *arguments: str) -> tuple[int, str]:
+    """A whole job of two processes: the exit code and the messages of the main one."""
+    codes = [forks.wait(pid) for pid in start(forks, folder, free_port(), *arguments)]
+    messages, others = ((folder / f"messages-{rank}").read_text() for rank in (0, 1))
+    assert codes[0] == codes[1], messages + others
+    return codes[0], messages
 
 
 def config_file(config: Config, folder: Path) -> str:
@@ -79,11 +73,11 @@ def alone(config: Config) -> RunFolder:
     return session.run
 
 
-def test_two_processes_train_like_one_and_go_on_as_one(tiniest: Tiniest, tmp_path: Path) -> None:
+def test_two_processes_train_like_one_and_go_on_as_one(tiniest: Tiniest, tmp_path: Path, forks: Forks) -> None:
     torch.manual_seed(0)
     one = alone(tiniest("run.name=one", *SETTINGS))
     first = tiniest("run.name=two", *SETTINGS)
-    code, messages = train("--config", config_file(first, tmp_path))
+    code, messages = train(forks, tmp_path, "--config", config_file(first, tmp_path))
     two = RunFolder(tmp_path / "runs" / "two")
     assert code == 0, messages
     assert_near(numbers(two), numbers(one))
@@ -95,35 +89,34 @@ def test_two_processes_train_like_one_and_go_on_as_one(tiniest: Tiniest, tmp_pat
 
     # Another number of processes goes on from there.
     longer = ("--resume", "--set", "train.steps=10")
-    code, messages = train("--run", str(one.path), *longer)
+    code, messages = train(forks, tmp_path, "--run", str(one.path), *longer)
     assert code == 0, messages
     assert [line["step"] for line in numbers(one) if line["split"] == "train"] == list(range(1, 11))
 
 
-def test_a_killed_process_ends_the_job_and_a_resume_goes_on(tiniest: Tiniest, tmp_path: Path) -> None:
+def test_a_killed_process_ends_the_job_and_a_resume_goes_on(tiniest: Tiniest, tmp_path: Path, forks: Forks) -> None:
     config = tiniest("run.name=killed", "train.steps=100000", "train.eval_every=100000", "train.preview_every=100000")
-    port = free_port()
-    jobs = [start(rank, port, "--config", config_file(config, tmp_path)) for rank in (0, 1)]
     run = RunFolder(tmp_path / "runs" / "killed")
-    assert jobs[0].stderr is not None
-    for line in jobs[0].stderr:  # read on until the first checkpoint is told
-        if "checkpoint step-" in line:
-            break
-    jobs[1].send_signal(signal.SIGKILL)
-    jobs[1].wait(60)
-    jobs[0].stderr.read()
-    assert jobs[0].wait(60) != 0
-    assert run.read_status()["status"] == "failed"
+    with pipe(tmp_path / "messages-0") as messages:
+        main, other = start(forks, tmp_path, free_port(), "--config", config_file(config, tmp_path))
+        # Read on until the first checkpoint is told.
+        told = list(takewhile(lambda line: "checkpoint step-" not in line, messages))
+        os.kill(other, signal.SIGKILL)
+        assert forks.wait(other) == -signal.SIGKILL
+        told += messages.readlines()
+    assert forks.wait(main) == 1, told
+    (tmp_path / "messages-0").unlink()
+    assert run.read_status()["status"] == "failed", told
     step = list_checkpoints(run)[-1][0]
     session_config = ("--run", str(run.path), "--resume", "--set", f"train.steps={step + 2}")
-    code, messages = train(*session_config)
+    code, messages = train(forks, tmp_path, *session_config)
     assert code == 0, messages
     assert run.read_status()["step"] == step + 2
 
 
-def test_a_batch_that_cannot_be_shared_is_refused_once(tiniest: Tiniest, tmp_path: Path) -> None:
+def test_a_batch_that_cannot_be_shared_is_refused_once(tiniest: Tiniest, tmp_path: Path, forks: Forks) -> None:
     config = tiniest("train.batch_size=3")
-    code, messages = train("--config", config_file(config, tmp_path))
+    code, messages = train(forks, tmp_path, "--config", config_file(config, tmp_path))
     assert code == 1
     assert "set a multiple of 2" in messages
     assert not (tmp_path / "runs").exists()

@@ -4,7 +4,6 @@ The kills come from an audit hook: Python calls it before every file operation, 
 """
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forks import Forks
 
 from vqtool.core.checkpoint import load_state, verify_checkpoint
 from vqtool.core.config import Config
@@ -24,9 +24,6 @@ from vqtool.training.start import resume_run, start_run
 Tiniest = Callable[..., Config]
 
 FILE_OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "shutil.rmtree")
-CONTEXT = multiprocessing.get_context("forkserver")
-# The server has never computed anything, so that its children may.
-CONTEXT.set_forkserver_preload(["vqtool.training.start"])
 
 
 def train(config: Config, run: RunFolder, kill_at: int) -> None:
@@ -49,13 +46,6 @@ def train(config: Config, run: RunFolder, kill_at: int) -> None:
         session = start_run(config, "cpu", "tiny.toml", "vqtool train")
     for _ in session.happenings():
         pass
-
-
-def run_process(config: Config, run: RunFolder, kill_at: int = 0) -> int | None:
-    process = CONTEXT.Process(target=train, args=(config, run, kill_at))
-    process.start()
-    process.join(120)
-    return process.exitcode
 
 
 def records(file: Path) -> list[dict[str, object]]:
@@ -87,11 +77,12 @@ def assert_equal(one: object, other: object) -> None:
         assert one == other
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL and a fork server are needed")
-def test_a_run_killed_again_and_again_ends_like_one_left_alone(tiniest: Tiniest, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL and fork are needed")
+def test_a_run_killed_again_and_again_ends_like_one_left_alone(tiniest: Tiniest, tmp_path: Path, forks: Forks) -> None:
+    forks.load("torch._dynamo")  # every optimizer does
     settings = ("train.steps=8", "train.accumulate=2", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5")
     alone, killed = (RunFolder(tmp_path / "runs" / name) for name in ("alone", "killed"))
-    assert run_process(tiniest("run.name=alone", *settings), alone) == 0
+    assert forks.call(train, tiniest("run.name=alone", *settings), alone, 0) == 0
 
     config = tiniest("run.name=killed", *settings)
     rng = np.random.default_rng(int(os.environ.get("VQTOOL_KILL_SEED", "0")))
@@ -99,7 +90,7 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(tiniest: Tiniest,
     while status != "finished":
         # A run of a dozen steps makes about 400 file operations; creating its folder is another test's subject.
         kill_at = int(rng.integers(1, 100)) if killed.exists() else 60
-        exit_code = run_process(config, killed, kill_at if num_kills < 6 else 0)
+        exit_code = forks.call(train, config, killed, kill_at if num_kills < 6 else 0)
         assert exit_code in (0, -signal.SIGKILL)
         num_kills += exit_code != 0
         status = killed.read_status()["status"]

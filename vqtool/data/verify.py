@@ -40,19 +40,19 @@ def verify(path: Path, advance: Advance | None = None) -> Verification:
     """
     info = read_info(path)
     checksums = {file: digest for shard in info.shards for file, digest in shard.sha256.items()}
-    problems = [*_unlisted(path, info), *_check_info(info)]
-    for done, (file, digest) in enumerate(sorted(checksums.items()), start=1):
+    problems, num_files = [*_unlisted(path, info), *_check_info(info)], len(checksums) + 2
+    for done, (file, digest) in enumerate(sorted(checksums.items()), start=2):  # dataset.json was the first
         problems += check_file(path / file, digest)
         if advance:
-            advance(done, len(checksums) + 1)
+            advance(done, num_files)
     problems += check_file(path / CLIPS_FILE, info.clips_sha256)
     problems += _check_shapes(path, info)
     problems += _check_index(path, info)
     if advance:
-        advance(len(checksums) + 1, len(checksums) + 1)
+        advance(num_files, num_files)
     # One thing wrong with a file is enough: the first is the plainest.
     first = {problem.file: problem for problem in reversed(problems)}
-    return Verification(len(checksums) + 2, tuple(first[file] for file in sorted(first)))
+    return Verification(num_files, tuple(first[file] for file in sorted(first)))
 
 
 def _unlisted(path: Path, info: StoreInfo) -> Iterator[Problem]:

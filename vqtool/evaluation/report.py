@@ -219,7 +219,7 @@ def _check_one_resolution(checkpoints: Sequence[tuple[Path, Config]]) -> None:
         if its_config.model.resolution != config.model.resolution:
             raise ConfigError(
                 f"the models of {first} and {other} take frames of {config.model.resolution} and "
-                f"{its_config.model.resolution} pixels: scores of different sizes cannot be compared"
+                f"{its_config.model.resolution} pixels, whose scores cannot be compared: evaluate each alone"
             )
 
 

@@ -54,7 +54,10 @@ def dask_executor(
     try:
         yield DaskExecutor(client)
     except KilledWorker as error:
-        raise DataError(f"workers of the Dask cluster at {scheduler} died: {error}") from error
+        raise DataError(
+            f"workers of the Dask cluster at {scheduler} died: {error}; their logs say why, and the same command "
+            "continues when it is mended"
+        ) from error
     except CancelledError as error:
         raise DataError(f"the Dask scheduler at {scheduler} went away: start it and run the command again") from error
     finally:

@@ -197,9 +197,10 @@ def _check_usable(config: PreprocessConfig, test_list: TestList | None, progress
     if not progress.usable:
         kinds = Counter(skip.kind for skip in skipped)
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        advice = "set --min-frames lower" if "too short" in kinds else "give the folder of whole videos with --input"
         raise DataError(
             f"none of the {len(skipped)} trajectories can be used: {counts}; "
-            f"the first, {skipped[0].source}: {skipped[0].reason}"
+            f"the first, {skipped[0].source}: {skipped[0].reason}; {advice}"
         )
     _check_splits(config, test_list, progress.usable, f"usable trajectories ({len(skipped)} were skipped)")
 

@@ -104,7 +104,10 @@ def read_preview(folder: Path) -> list[PreviewClip]:
     try:
         record = json.loads((folder / INDEX_FILE).read_bytes())
         if record["version"] != VERSION:
-            raise RunError(f"{folder} has preview version {record['version']}; this vqtool reads version {VERSION}")
+            raise RunError(
+                f"{folder} has preview version {record['version']}; this vqtool reads version {VERSION}: "
+                "look at it with the vqtool that wrote it"
+            )
         return [_read_clip(folder, entry) for entry in record["clips"]]
     except (*_DAMAGE, *_DAMAGED_PNG) as error:
         raise RunError(f"cannot read preview {folder}: {error!r}") from error

@@ -1,26 +1,20 @@
 """Two real processes: the same state in both, and it is that of all latents."""
 
-import multiprocessing
 from typing import Any
 
 import pytest
 import torch
+from forks import Child, Forks
 from ranked_process import NUM_RANKS, UNREVIVED, latents_of, run
 
 from vqtool.core.quantizers import build_quantizer
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def found(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("ranks")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ranked_process"])
-    processes = [context.Process(target=run, args=(rank, folder)) for rank in range(NUM_RANKS)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0] * NUM_RANKS
+    pids = [forks.start(Child(run, (rank, folder))) for rank in range(NUM_RANKS)]
+    assert [forks.wait(pid) for pid in pids] == [0] * NUM_RANKS
     return [torch.load(folder / f"rank-{rank}.pt", weights_only=True) for rank in range(NUM_RANKS)]
 
 
