@@ -37,7 +37,9 @@ from vqtool.runs.folder import RunFolder, is_alive
 
 LARGE_WIDTH, LARGE_HEIGHT = 120, 36
 DRAW_SECONDS = 0.1
-SECONDS_A_POINT, MAX_CHARTS_SECONDS = 1e-5, 10.0
+STATUS_SECONDS = 2.0
+"""How often the ages and durations of a silent run go on."""
+SECONDS_A_POINT, MAX_CHARTS_SECONDS = 3e-5, 30.0
 """The charts of a long run are drawn the less often, the more points they have: so it costs a share of the time."""
 QUESTIONS: Mapping[Request, str] = {
     "stop": "Stop the training after this step? It writes a checkpoint first and can be resumed.",
@@ -94,7 +96,7 @@ class RunScreen(ChartActions, PictureActions):
         self.active = 0
         self._opened = time.time()
         self._drawing_due = self._charts_due = False
-        self._charts_at = 0.0
+        self._charts_at = self._status_at = 0.0
         self._large = False
         self._stale: set[str] = set()
         self._watchers = [self._watcher_of(state) for state in (self.state, *self.others)]
@@ -115,7 +117,7 @@ class RunScreen(ChartActions, PictureActions):
     def on_mount(self) -> None:
         """Begin to watch."""
         self._show_panels()
-        self.set_interval(1.0, self._show_status)
+        self.set_interval(STATUS_SECONDS, self._show_time)
         for watcher in self._watchers:
             watcher.start()
 
@@ -223,16 +225,24 @@ class RunScreen(ChartActions, PictureActions):
         scrolled = {"log": "#console", "run": "#overview"}.get(keys.PANELS[self.active])
         self.set_focus(self.query_one(scrolled, LinesView) if scrolled else None)
         self._show_tabs()
+        self._show_status()
         self.refresh_bindings()
 
     def _show_tabs(self) -> None:
         loading = f"loading {percent(1 - self.state.share_unread)}, " if self.state.share_unread else ""
         self.query_one(TabBar).show(self.active, loading + self.charts.note if self.active == 0 else "")
 
+    def _show_time(self) -> None:
+        """Show the status anew, unless an update just did."""
+        if time.monotonic() - self._status_at > STATUS_SECONDS / 2:
+            self._show_status()
+
     def _show_status(self) -> None:
+        self._status_at = time.monotonic()
         summary = summarise(self.state, time.time())
         self.query_one(StatusBar).show(summary, self.state.status_error)
-        self.query_one(RunPanel).show(self.state, summary)
+        if keys.PANELS[self.active] == "run":
+            self.query_one(RunPanel).show(self.state, summary)
 
     def _note_stale(self, update: Update) -> None:
         """Remember which panels the update concerns."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 from rich.style import Style
+from textual.containers import Container
 from textual.strip import Strip
 
 from vqtool.dash.panels.chart_mouse import MouseChart
@@ -23,34 +24,41 @@ EXACT_METRICS = {"optim/lr"}
 """Metrics without noise, which smoothing would only delay."""
 
 
-class Chart(MouseChart):
-    """The curves of one metric, a curve a split and run; training is a smoothed line, the others dotted with markers.
-
-    One run's splits are told by colours and markers, several runs by colours and letters.
-    """
+class ChartPalette(Container):
+    """What holds charts, and the colours of all of them: Textual works out the styles of a widget one by one."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"chart--{name}" for name in ("title", "axis", "alarm", "cursor", "train", "val", "test", "raw")),
         *(f"chart--run-{number}" for number in range(NUM_RUN_COLOURS)),
     }
     DEFAULT_CSS = """
-    Chart { width: 1fr; height: 1fr; padding: 0 1 0 0; }
-    Chart .chart--title { text-style: bold; color: $foreground; }
-    Chart .chart--axis { color: $foreground 60%; }
-    Chart .chart--alarm { color: $text-error; text-style: bold; }
-    Chart .chart--cursor { color: $foreground; text-style: reverse; }
-    Chart .chart--train, Chart .chart--run-0 { color: $primary-lighten-2; }
-    Chart .chart--raw { color: $primary-darken-1; }
-    Chart .chart--val, Chart .chart--run-1 { color: $warning; text-style: bold; }
-    Chart .chart--test, Chart .chart--run-2 { color: $success; text-style: bold; }
-    Chart .chart--run-3 { color: $error-lighten-2; }
-    Chart .chart--run-4 { color: $secondary-lighten-2; }
-    Chart .chart--run-5 { color: $foreground; }
+    ChartPalette > .chart--title { text-style: bold; color: $foreground; }
+    ChartPalette > .chart--axis { color: $foreground 60%; }
+    ChartPalette > .chart--alarm { color: $text-error; text-style: bold; }
+    ChartPalette > .chart--cursor { color: $foreground; text-style: reverse; }
+    ChartPalette > .chart--train, ChartPalette > .chart--run-0 { color: $primary-lighten-2; }
+    ChartPalette > .chart--raw { color: $primary-darken-1; }
+    ChartPalette > .chart--val, ChartPalette > .chart--run-1 { color: $warning; text-style: bold; }
+    ChartPalette > .chart--test, ChartPalette > .chart--run-2 { color: $success; text-style: bold; }
+    ChartPalette > .chart--run-3 { color: $error-lighten-2; }
+    ChartPalette > .chart--run-4 { color: $secondary-lighten-2; }
+    ChartPalette > .chart--run-5 { color: $foreground; }
     """
 
-    def __init__(self, metric: str) -> None:
+
+class Chart(MouseChart):
+    """The curves of one metric, a curve a split and run; training is a smoothed line, the others dotted with markers.
+
+    One run's splits are told by colours and markers, several runs by colours and letters.
+    """
+
+    DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; padding: 0 1 0 0; }"
+
+    def __init__(self, metric: str, palette: ChartPalette) -> None:
+        """Of `metric`, in the colours of `palette`."""
         super().__init__()
         self.metric = metric
+        self._palette = palette
         self.log_y = False
         self.is_selected = False
         self.num_runs = 1
@@ -164,7 +172,7 @@ class Chart(MouseChart):
         return RUN_LABELS[line.run % len(RUN_LABELS)] if self.num_runs > 1 else ""
 
     def _part(self, name: str) -> Style:
-        return self.get_component_rich_style(f"chart--{name}")
+        return self._palette.get_component_rich_style(f"chart--{name}")
 
     def _title(self, width: int) -> Strip:
         title = self._part("title")

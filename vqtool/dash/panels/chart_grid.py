@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from rich.text import Text
 from textual import events
-from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Static
 
 from vqtool.core.text import clean
-from vqtool.dash.panels.chart import Chart
+from vqtool.dash.panels.chart import Chart, ChartPalette
 from vqtool.dash.panels.chart_mouse import MouseChart
 from vqtool.dash.panels.chart_order import metric_rank
 from vqtool.dash.panels.chart_view import RUN_LABELS, ChartView, Line, extent_of, lines_by_metric, translated
@@ -27,7 +26,7 @@ X_KINDS: tuple[XKind, ...] = ("step", "seconds", "clock")
 KEY_ZOOM, KEY_PAN = 0.6, 0.25
 
 
-class ChartGrid(Container):
+class ChartGrid(ChartPalette):
     """The charts, in pages; keys act on the selected one, or where they concern the x axis, on all."""
 
     DEFAULT_CSS = """
@@ -280,7 +279,7 @@ class ChartGrid(Container):
         for metric, chart in known.items():
             if metric not in self._lines:
                 chart.remove()
-        self.charts = [known.get(metric) or Chart(metric) for metric in sorted(self._lines, key=metric_rank)]
+        self.charts = [known.get(metric) or Chart(metric, self) for metric in sorted(self._lines, key=metric_rank)]
         before: Chart | None = None
         for chart in self.charts:
             if chart.metric not in known:
