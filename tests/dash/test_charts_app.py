@@ -21,6 +21,7 @@ from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder
 from vqtool.runs.jsonl import JsonlWriter
 
+START = 1_700_000_000.0
 SIZES = [(40, 12), (80, 24), (200, 60)]
 WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 
@@ -248,3 +249,25 @@ def test_name_of_the_folder_is_all_that_a_run_needs(tmp_path: Path, monkeypatch:
     assert _named_run(Path("tmp/other")) == Path("tmp/other")
     with pytest.raises(RunError, match="no run 'tinny' in runs; did you mean tiny"):
         _named_run(Path("tinny"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_events_are_marked_and_named_at_the_cursor(
+    run: RunFolder, size: tuple[int, int], wait_until: WaitUntil
+) -> None:
+    with JsonlWriter(run.events_file) as log:
+        log.write({"step": 150, "time": START + 15, "kind": "checkpoint", "path": "step-00000150"})
+        log.write({"step": 250, "time": START + 25, "kind": "alarm", "alarm": "spike"})
+    app = DashApp(run, run.path.parent)
+    async with app.run_test(size=size) as pilot:
+        await wait_until(lambda: is_drawn(app) and len(grid_of(app).view.signs.x) == 5)
+        grid = grid_of(app)
+        plot = chart_of(app, "loss/total").plot
+        assert plot is not None and "!" in plot.rows()[0]
+        for step, name in ((150, "checkpoint"), (250, "alarm spike"), (200, "evaluation")):
+            grid.point_at_step(step)
+            assert grid.note.split(", ")[1] == name
+        grid.point_at_step(20)
+        assert "page" in grid.note.split(", ")[1]
+        await pilot.press("x")
+        assert grid.view.signs.x.max() == pytest.approx(29.8)

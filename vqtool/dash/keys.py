@@ -92,7 +92,8 @@ HELP = (
             ("i", "outliers leave the picture, or stay"),
             ("a A", "smooth training curves more, less"),
             ("─ ◆ ■ ▲", "train, val, test, other splits"),
-            ("× ┊", "not a number; the run was resumed"),
+            ("× ! ┊ »", "not a number; alarm; resumed; next stage"),
+            ("c e ↑", "checkpoint; evaluation; codes revived"),
         ),
     ),
     (

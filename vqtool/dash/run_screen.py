@@ -17,6 +17,7 @@ from vqtool.dash import keys
 from vqtool.dash.chart_actions import ChartActions
 from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
 from vqtool.dash.images import ImageMode
+from vqtool.dash.marks import marks_of
 from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.key_bar import KeyBar
@@ -283,7 +284,7 @@ class RunScreen(ChartActions, PictureActions):
         num_points = sum(len(series) for store in stores for _, series in store.items())
         self._charts_at = time.monotonic() + min(MAX_CHARTS_SECONDS, num_points * SECONDS_A_POINT)
         self.charts.show_names([state.run.name for state in (self.state, *self.others)])
-        self.charts.show(stores)
+        self.charts.show(stores, marks_of(self.state.events))
 
     def _draw_late(self) -> None:
         self._charts_due = False

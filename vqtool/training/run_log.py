@@ -88,13 +88,13 @@ class RunLog:
         if self._writes:
             self._write(self._events, {"step": step, "kind": kind, **facts})
 
-    def heartbeat(self, step: int) -> None:
-        """Say in run.json that the trainer lives, at most every few seconds."""
+    def heartbeat(self, step: int, seconds: float) -> None:
+        """Say in run.json that the trainer lives, at most every few seconds; it has trained for so many `seconds`."""
         # Not by the wall clock, which may be set back: then nothing would be written until it has caught up.
         now = time.monotonic()
         if self._writes and now - self._last_heartbeat >= HEARTBEAT_SECONDS:
             self._last_heartbeat = now
-            self.run.update_status(heartbeat=time.time(), step=step)
+            self.run.update_status(heartbeat=time.time(), step=step, seconds=seconds)
 
     def finish(self, status: Status, step: int, **facts: Any) -> None:
         """The last word of this trainer in run.json and events.jsonl."""

@@ -181,7 +181,9 @@ class Session:
             before = trainer.model.stage
             result = trainer.train_step()
             self._num_revived += result.num_revived
-            log.heartbeat(result.step)
+            log.heartbeat(result.step, trainer.seconds)
+            if result.skipped:
+                log.event("non-finite", result.step)
             if trainer.model.stage != before:
                 yield self._begin_stage(log, result)
             yield result

@@ -28,13 +28,14 @@ class ChartPalette(Container):
     """What holds charts, and the colours of all of them: Textual works out the styles of a widget one by one."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"chart--{name}" for name in ("title", "axis", "alarm", "cursor", "train", "val", "test", "raw")),
+        *(f"chart--{name}" for name in ("title", "axis", "alarm", "mark", "cursor", "train", "val", "test", "raw")),
         *(f"chart--run-{number}" for number in range(NUM_RUN_COLOURS)),
     }
     DEFAULT_CSS = """
     ChartPalette > .chart--title { text-style: bold; color: $foreground; }
     ChartPalette > .chart--axis { color: $foreground 60%; }
     ChartPalette > .chart--alarm { color: $text-error; text-style: bold; }
+    ChartPalette > .chart--mark { color: $secondary-lighten-2; text-style: bold; }
     ChartPalette > .chart--cursor { color: $foreground; text-style: reverse; }
     ChartPalette > .chart--train, ChartPalette > .chart--run-0 { color: $primary-lighten-2; }
     ChartPalette > .chart--raw { color: $primary-darken-1; }
@@ -136,7 +137,7 @@ class Chart(MouseChart):
 
     def _axes(self) -> Axes:
         view = self._view
-        return Axes(view.x_kind, self.log_y, view.log_x, view.clip_outliers, view.shown, view.marks)
+        return Axes(view.x_kind, self.log_y, view.log_x, view.clip_outliers, view.shown, view.marks, view.signs)
 
     def _plot_strip(self, plot: Plot, row: int) -> Strip:
         """A row of the plot, with the cursor where nothing else is drawn, and its place on the axis below."""
@@ -156,7 +157,7 @@ class Chart(MouseChart):
         return character_strip(codes, roles, self._role_styles())
 
     def _role_styles(self) -> list[Style]:
-        styles = [self.visual_style.rich_style, self._part("axis"), self._part("alarm")]
+        styles = [self.visual_style.rich_style, *map(self._part, ("axis", "alarm", "mark"))]
         for line in self._lines:
             known = self._line_style(line)
             raw = self._part("raw") if self.num_runs == 1 else known + Style(dim=True)

@@ -4,12 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from rich.text import Text
 from textual import events
 from textual.message import Message
 from textual.widgets import Static
 
 from vqtool.core.text import clean
+from vqtool.dash.marks import Mark, names_of, signs_of
 from vqtool.dash.panels.chart import Chart, ChartPalette
 from vqtool.dash.panels.chart_mouse import MouseChart
 from vqtool.dash.panels.chart_order import metric_rank
@@ -56,6 +58,8 @@ class ChartGrid(ChartPalette):
         self._stores: Sequence[MetricStore] = ()
         self._lines: dict[str, list[Line]] = {}
         self._told_note = ""
+        self._marks: Sequence[Mark] = ()
+        self._signs_key: object = None
 
     def show_names(self, names: Sequence[str]) -> None:
         """Say which letter stands for which run, where there are several; names are untrusted."""
@@ -67,9 +71,11 @@ class ChartGrid(ChartPalette):
             text.append(f"{RUN_LABELS[number]} {clean(name, 40)}  ", style)
         legend.update(text)
 
-    def show(self, stores: Sequence[MetricStore]) -> None:
-        """Draw what the stores hold now, a store a run, the main run first."""
+    def show(self, stores: Sequence[MetricStore], marks: Sequence[Mark] = ()) -> None:
+        """Draw what the stores hold now, a store a run, the main run first; `marks` are the main run's."""
         self._stores, self._lines = stores, lines_by_metric(stores)
+        if marks != self._marks:
+            self._marks, self._signs_key = marks, None
         decay = self._chosen_decay if self._chosen_decay is not None else _fitting_decay(self._lines)
         self.view = replace(self.view, decay=decay)
         if set(self._lines) != {chart.metric for chart in self.charts}:
@@ -95,6 +101,7 @@ class ChartGrid(ChartPalette):
             notes.insert(0, "–".join(point_label(end, view.x_kind) for end in view.window))
         if view.pointer is not None:
             notes.insert(0, f"at {point_label(view.pointer, view.x_kind)}")
+            notes[1:1] = filter(None, [names_of(self._marks_at(view.pointer))])
         return ", ".join(notes)
 
     def select(self, index: int) -> None:
@@ -264,8 +271,21 @@ class ChartGrid(ChartPalette):
         started = (self._stores[0].first_time() or 0.0) if self._stores else 0.0
         origin = started if view.x_kind == "seconds" else 0.0
         marks = tuple(float(resume.step) if view.x_kind == "step" else resume.time - origin for resume in resumes)
+        if self._signs_key != (view.x_kind, started):
+            self._signs_key = view.x_kind, started
+            view = replace(view, signs=signs_of(self._marks, view.x_kind, started))
         extent: Range = extent_of(self._every_line, view.x_kind, view.log_x)
         self._show(replace(view, marks=marks).stretched(extent))
+
+    def _marks_at(self, x: float) -> list[Mark]:
+        """The marks in the column of the selected chart that shows `x`."""
+        plot = self.charts[self.selected].plot if self.charts else None
+        column = None if plot is None else plot.column_of(x)
+        if plot is None or column is None:
+            return []
+        places = self.view.signs.x
+        near = np.flatnonzero((places >= plot.x_at(column - 1)) & (places <= plot.x_at(column + 1)))
+        return [self._marks[index] for index in near if plot.column_of(float(places[index])) == column]
 
     def _show(self, view: ChartView) -> None:
         self.view = view

@@ -9,6 +9,7 @@ import numpy as np
 from vqtool.dash.columns import Floats
 from vqtool.dash.plotting.axis import XKind
 from vqtool.dash.plotting.ranges import Range
+from vqtool.dash.plotting.signs import NO_SIGNS, Signs
 from vqtool.dash.store import MetricStore, Series
 
 SMALLEST_SHARE = 1e-7
@@ -43,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True)
 class ChartView:
-    """How all charts are drawn. `extent`, `window`, `cursor`, `hover` and `marks` are in the units of the x axis.
+    """How all charts are drawn. `extent`, `window`, `cursor`, `hover`, `marks` and `signs` are in the units of the x axis.
 
     `extent` holds all that there is, `window` the part that is seen (None: all of it). `hover` is where the mouse
     points, which passes for the cursor while it does.
@@ -58,6 +59,7 @@ class ChartView:
     cursor: float | None = None
     hover: float | None = None
     marks: tuple[float, ...] = ()
+    signs: Signs = NO_SIGNS
 
     @property
     def log_x(self) -> bool:

@@ -11,8 +11,9 @@ from vqtool.dash.plotting.axis import XKind, x_ticks, y_ticks
 from vqtool.dash.plotting.braille import BLANK, Reduced, braille_codes, curve_dots, reduce_to_columns
 from vqtool.dash.plotting.curve import LARGEST, Curve, Points, bounded
 from vqtool.dash.plotting.ranges import Range, fraction, padded, span, without_outliers
+from vqtool.dash.plotting.signs import NO_SIGNS, Signs, placed
 
-PLAIN, AXIS, ALARM, FIRST_CURVE = 0, 1, 2, 3
+PLAIN, AXIS, ALARM, MARK, FIRST_CURVE = 0, 1, 2, 3, 4
 """Roles of a cell; curve i has the roles FIRST_CURVE + 2 i (its smoothed or only line) and + 1 (its raw values)."""
 
 MIN_WIDTH_FOR_LABELS = 20
@@ -21,7 +22,7 @@ MIN_HEIGHT_FOR_LABELS = 4
 
 @dataclass(frozen=True)
 class Axes:
-    """How to draw: the scales, and x positions to mark with a vertical line.
+    """How to draw: the scales, x positions to mark with a vertical line, and signs above others.
 
     `x_range` is the part of the x axis that is shown, all of it where None; `clip_outliers` lets single far values
     leave the picture, which is marked and counted.
@@ -33,6 +34,7 @@ class Axes:
     clip_outliers: bool = False
     x_range: Range | None = None
     marks: Sequence[float] = ()
+    signs: Signs = NO_SIGNS
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def draw_plot(curves: Sequence[Curve], width: int, height: int, axes: Axes) -> P
     canvas = _Canvas(max(1, width), max(1, height), curves, axes)
     for index, (curve, part) in enumerate(zip(curves, canvas.parts, strict=True)):
         canvas.draw_curve(curve, part, FIRST_CURVE + 2 * index)
+    canvas.draw_signs(axes.signs)
     clipped = sum(canvas.mark_clipped(part) for part in canvas.parts)
     for index, (curve, part) in enumerate(zip(curves, canvas.parts, strict=True)):
         canvas.mark_ends(curve, part, FIRST_CURVE + 2 * index)
@@ -123,6 +126,16 @@ class _Canvas:
         x = part.x[part.own]
         if len(x) and (len(part.x) == 1 or (curve.dotted and len(x) <= self._columns // 3)):
             self._put(x, self._cell_rows(part.y[part.own]), curve.marker, role)
+
+    def draw_signs(self, signs: Signs) -> None:
+        """In the uppermost row: faults over the curves, all else where there is none."""
+        low, high = self._unscaled(self.x_range)
+        seen = (signs.x >= low) & (signs.x <= high)
+        columns = np.full(len(seen), -1)
+        columns[seen] = (self._dot_columns(self._scaled_x(signs.x[seen])) // 2).astype(np.int64) + self.left
+        for own, code, is_fault in placed(signs, columns, self._columns):
+            free = own if is_fault else own[self.roles[0, own] < FIRST_CURVE]
+            self.codes[0, free], self.roles[0, free] = code, ALARM if is_fault else MARK
 
     def mark_clipped(self, part: Points) -> int:
         """Arrows at the border where single values lie beyond it; how many do."""
