@@ -90,7 +90,9 @@ def test_run_that_used_up_its_wall_budget_is_all_done(run: RunFolder) -> None:
     assert "step      300 of 1,000,000 (100%)" in invoke(run.path, "--once").stdout
     assert "step 300/1,000,000 (100%)" in run_line(run, START)
     run.update_status(status="stopped")
-    assert "(98%)" in run_line(run, START) and summarise(read_run(run, 0.0), START).share_done == pytest.approx(29.5 / 30)
+    assert "(98%)" in run_line(run, START) and summarise(read_run(run, 0.0), START).share_done == pytest.approx(
+        29.5 / 30
+    )
 
 
 def test_run_without_anything_yet_is_printed(tmp_path, run: RunFolder) -> None:

@@ -28,6 +28,7 @@ from vqtool.dash.panels.run import RunPanel
 from vqtool.dash.panels.status import StatusBar, TabBar
 from vqtool.dash.picture_actions import PictureActions
 from vqtool.dash.reader import Update
+from vqtool.dash.saved_view import load_view, save_view
 from vqtool.dash.state import RunState
 from vqtool.dash.summary import event_text, summarise
 from vqtool.dash.text import percent
@@ -94,7 +95,10 @@ class RunScreen(ChartActions, PictureActions):
         self._images: ImageMode = images
         self.state = RunState(run)
         self.others = [RunState(other) for other in others]
-        self.active = 0
+        self._charts = ChartGrid(id="charts")
+        saved = load_view(run)
+        self._charts.restore(saved)
+        self.active = saved.panel % len(keys.PANELS)
         self._opened = time.time()
         self._drawing_due = self._charts_due = False
         self._charts_at = self._status_at = 0.0
@@ -107,7 +111,7 @@ class RunScreen(ChartActions, PictureActions):
         yield StatusBar(id="status")
         yield TabBar([name.capitalize() for name in keys.PANELS])
         with Container(id="panels"):
-            yield ChartGrid(id="charts")
+            yield self._charts
             without_colour = self.app.no_color and self._images == "blocks"
             yield PreviewPanel(images="shades" if without_colour else self._images, id="preview")
             yield CodebookPanel(colours=not self.app.no_color, id="codebook")
@@ -123,7 +127,8 @@ class RunScreen(ChartActions, PictureActions):
             watcher.start()
 
     def on_unmount(self) -> None:
-        """End watching."""
+        """End watching, and remember what was seen."""
+        save_view(self.state.run, self._charts.saved(self.active))
         for watcher in self._watchers:
             watcher.stop()
 
@@ -205,7 +210,7 @@ class RunScreen(ChartActions, PictureActions):
     @property
     def charts(self) -> ChartGrid:
         """The charts."""
-        return self.query_one(ChartGrid)
+        return self._charts
 
     def _watcher_of(self, state: RunState) -> RunWatcher:
         return RunWatcher(state.run, lambda update: self.post_message(self.Changed(state, update)))
