@@ -49,7 +49,11 @@ QUESTIONS: Mapping[Request, str] = {
     "preview": "Write a preview now?",
     "evaluate": "Evaluate now?",
 }
-_SEVERITIES: Mapping[str, Literal["information", "warning"]] = {"request": "information", "alarm": "warning"}
+_SEVERITIES: Mapping[str, Literal["information", "warning"]] = {
+    "request": "information",
+    "alarm": "warning",
+    "stall": "warning",
+}
 
 
 class RunScreen(ChartActions, PictureActions):
