@@ -125,7 +125,7 @@ class Chart(MouseChart):
         if plot is None or column is None:
             return []
         near = np.flatnonzero((places >= plot.x_at(column - 1)) & (places <= plot.x_at(column + 1)))
-        return [marks[index] for index in near if plot.column_of(float(places[index])) == column]
+        return [marks[index] for index in near.tolist() if plot.column_of(float(places[index])) == column]
 
     def run_style(self, run: int) -> Style:
         """The style of a run's curves where several are drawn."""
