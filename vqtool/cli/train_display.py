@@ -69,7 +69,7 @@ def _log_to_file(session: Session, stack: ExitStack) -> None:
     logger.addHandler(handler)
     stack.callback(handler.close)
     stack.callback(logger.removeHandler, handler)
-    if not faulthandler.is_enabled():
+    if handler.stream is not None and not faulthandler.is_enabled():
         # A memory-mapped file that is cut short, or a disk that is taken away, kills the process without a word.
         faulthandler.enable(handler.stream)
         stack.callback(faulthandler.disable)
