@@ -113,6 +113,8 @@ from vqtool.dash.app import DashApp
 from vqtool.runs.folder import RunFolder, create_run
 
 async def show(size):
+    name = f"run-{size[0]}"  # a run of its own: how one was looked at is remembered
+    run = create_run(Path(sys.argv[1]), name, "[train]\\n", {"best": {"psnr [b]": [21.5, 100]}})
     async with DashApp(run, run.path).run_test(size=size) as pilot:
         panel = pilot.app.screen.query_one("#best")
         seen = [panel.display]
@@ -123,7 +125,6 @@ async def show(size):
             await pilot.pause(0.05)
         print(*seen, panel.display, panel.content)
 
-run = create_run(Path(sys.argv[1]), "one", "[train]\\n", {"best": {"psnr [b]": [21.5, 100]}})
 for size in ((80, 24), (140, 50)):
     asyncio.run(show(size))
 """

@@ -79,6 +79,13 @@ def record_run(runs_dir: Path, name: str) -> RunFolder:
     return run
 
 
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where views are saved: nothing of the user's, and nothing of another test's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "vqtool" / "dash"
+
+
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A finished run of 300 steps; not to be changed."""

@@ -21,6 +21,7 @@ from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder
 from vqtool.runs.jsonl import JsonlWriter
 
+START = 1_700_000_000.0
 SIZES = [(40, 12), (80, 24), (200, 60)]
 WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 
@@ -248,3 +249,79 @@ def test_name_of_the_folder_is_all_that_a_run_needs(tmp_path: Path, monkeypatch:
     assert _named_run(Path("tmp/other")) == Path("tmp/other")
     with pytest.raises(RunError, match="no run 'tinny' in runs; did you mean tiny"):
         _named_run(Path("tinny"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_events_are_marked_and_named_at_the_cursor(
+    run: RunFolder, size: tuple[int, int], wait_until: WaitUntil
+) -> None:
+    with JsonlWriter(run.events_file) as log:
+        log.write({"step": 150, "time": START + 15, "kind": "checkpoint", "path": "step-00000150"})
+        log.write({"step": 250, "time": START + 25, "kind": "alarm", "alarm": "spike"})
+    app = DashApp(run, run.path.parent)
+    async with app.run_test(size=size) as pilot:
+        await wait_until(lambda: is_drawn(app) and len(grid_of(app).view.signs.x) == 5)
+        grid = grid_of(app)
+        plot = chart_of(app, "loss/total").plot
+        assert plot is not None and "!" in plot.rows()[0]
+        for step, name in ((150, "checkpoint"), (250, "alarm spike"), (200, "evaluation")):
+            grid.point_at_step(step)
+            assert grid.note.split(", ")[1] == name
+        grid.point_at_step(20)
+        assert "page" in grid.note.split(", ")[1]
+        await pilot.press("x")
+        assert grid.view.signs.x.max() == pytest.approx(29.8)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_y_axis_zooms_and_fits(recorded: RunFolder, size: tuple[int, int], wait_until: WaitUntil) -> None:
+    app = DashApp(recorded, recorded.path.parent)
+    async with app.run_test(size=size) as pilot:
+        await wait_until(lambda: is_drawn(app))
+        grid = grid_of(app)
+        chart = grid.charts[grid.selected]
+        assert chart.plot is not None
+        low, high = chart.plot.y_range
+        await pilot.press("z", "z")
+        assert chart.y_window is not None
+        assert chart.y_window[1] - chart.y_window[0] == pytest.approx(0.36 * (high - low))
+        last = float(chart._curve(chart._lines[0]).y[-1])
+        share = (last - low) / (high - low)
+        assert (last - chart.y_window[0]) / (0.36 * (high - low)) == pytest.approx(share)
+        await wait_until(lambda: chart.plot is not None and chart.plot.y_range == chart.y_window)
+        await pilot.press("Z")
+        assert chart.y_window[1] - chart.y_window[0] == pytest.approx(0.6 * (high - low))
+        await pilot.press("f")
+        assert chart.y_window is None
+        await pilot.press("z", "y")
+        assert chart.y_window is None and chart.log_y
+        grid.point_at_step(2)
+        for _ in range(60):
+            await pilot.press("z")
+        assert chart.y_window is not None and chart.y_window[0] < chart.y_window[1]
+        other = grid.charts[grid.selected + 1]
+        assert other.y_window is None
+
+
+async def test_view_is_there_again_at_the_next_start(recorded: RunFolder, wait_until: WaitUntil) -> None:
+    async def look(*presses: str) -> RunScreen:
+        app = DashApp(recorded, recorded.path.parent)
+        async with app.run_test(size=(80, 24)) as pilot:
+            screen = app.screen
+            assert isinstance(screen, RunScreen)
+            await wait_until(
+                lambda: screen.charts.charts and (screen.active or any(c.plot for c in app.screen.query(Chart)))
+            )
+            await pilot.press(*presses)
+        return screen
+
+    first = await look("right", "y", "z", "plus", "x", "i", "A", "enter", "1", "2", "1")
+    again = await look()
+    assert again.charts.selected == first.charts.selected == 1
+    assert again.charts.view.window == first.charts.view.window and first.charts.view.window is not None
+    assert (again.charts.view.x_kind, again.charts.view.clip_outliers) == ("seconds", True)
+    assert again.charts.view.decay == first.charts.view.decay == 0.0
+    assert again.charts.enlarged and again.charts.charts[1].log_y and not again.charts.charts[0].log_y
+    assert again.charts.charts[1].y_window == first.charts.charts[1].y_window is not None
+    await look("enter", "0", "2")
+    assert (await look("1")).charts.view.window is None

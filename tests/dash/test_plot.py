@@ -233,3 +233,14 @@ def test_value_of_the_nearest_point() -> None:
     curve = Curve(np.array([0.0, 10.0, 20.0, np.nan]), np.array([1.0, np.nan, 3.0, 4.0]))
     assert [curve.y_at(x) for x in (-5.0, 4.9, 16.0, 1e9)] == [1.0, 1.0, 3.0, 3.0]
     assert np.isnan(curve.y_at(9.0)) and np.isnan(Curve(STEPS[:0], STEPS[:0]).y_at(1.0))
+
+
+def test_part_of_the_y_axis_is_what_lies_in_it() -> None:
+    whole = draw_plot([Curve(STEPS[:101], STEPS[:101])], 51, 9, Axes())
+    part = draw_plot([Curve(STEPS[:101], STEPS[:101])], 51, 9, Axes(y_range=(40.0, 60.0)))
+    assert part.y_range == (40.0, 60.0) and part.clipped == 0
+    columns = np.flatnonzero((part.roles[: part.num_rows, part.left :] >= FIRST_CURVE).any(axis=0)) + part.left
+    assert part.column_of(40.0) - 1 <= columns[0] and columns[-1] <= part.column_of(60.0) + 1
+    assert len(columns) < 0.3 * np.flatnonzero((whole.roles >= FIRST_CURVE).any(axis=0)).size
+    away = draw_plot([Curve(STEPS[:101], STEPS[:101])], 51, 9, Axes(y_range=(1e3, 2e3), clip_outliers=True))
+    assert not (away.roles >= FIRST_CURVE).any() and away.clipped == 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vqtool.dash.columns import columns_of
-from vqtool.dash.store import MAX_SERIES, MetricStore, Resume
+from vqtool.dash.store import MAX_SERIES, MetricStore, Resume, Series
 
 
 def store_of(*records: dict[str, object]) -> MetricStore:
@@ -151,3 +151,24 @@ def test_mixed_records_become_what_they_become_alone() -> None:
         known = ~np.isnan(series.value)
         assert set(series.step[known]) == set(found.step[~np.isnan(found.value)])
         assert np.array_equal(found.value[~np.isnan(found.value)], series.value[known])
+
+
+def test_parts_put_in_front_and_at_the_end_in_any_order_make_one_series() -> None:
+    series, seen = Series(), {}
+    rng = np.random.default_rng(0)
+    first = last = 100_000
+    for _ in range(60):
+        length = int(rng.integers(1, 200))
+        in_front = bool(rng.integers(2))
+        step = np.arange(first - length, first) if in_front and last > first else None
+        if step is None:
+            step, last = np.arange(last, last + length), last + length
+            add = series.append
+        else:
+            first, add = first - length, series.prepend
+        value = rng.random(length)
+        add(step, step / 10, value)
+        seen |= dict(zip(step.tolist(), value.tolist(), strict=True))
+    assert series.last == (last - 1, seen[last - 1])
+    assert dict(zip(series.step.tolist(), series.value.tolist(), strict=True)) == seen
+    assert np.all(np.diff(series.step) == 1) and np.array_equal(series.time, series.step / 10)

@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vqtool.cli.app import app
+from vqtool.dash.picker import run_line
 from vqtool.dash.state import read_run
 from vqtool.dash.summary import summarise, summary_lines
 from vqtool.errors import RunError, VqtoolError
@@ -75,7 +76,23 @@ def test_estimate_follows_the_rate_and_the_wall_budget(live: RunFolder) -> None:
     assert summary.elapsed_seconds == pytest.approx(31)
     assert summary.heartbeat_age_seconds == pytest.approx(1)
     live.update_status(max_seconds=45)
-    assert summarise(read_run(live, 0.0), START + 31).eta_seconds == pytest.approx(14)
+    summary = summarise(read_run(live, 0.0), START + 31)
+    assert summary.eta_seconds == pytest.approx(14) and summary.share_done == pytest.approx(30 / 45)
+    live.update_status(seconds=36)
+    summary = summarise(read_run(live, 0.0), START + 31)
+    assert summary.eta_seconds == pytest.approx(8) and summary.share_done == pytest.approx(36 / 45)
+    live.update_status(seconds=1)
+    assert summarise(read_run(live, 0.0), START + 31).share_done == 0.5
+
+
+def test_run_that_used_up_its_wall_budget_is_all_done(run: RunFolder) -> None:
+    run.update_status(total_steps=1_000_000, max_seconds=30, seconds=29.5)
+    assert "step      300 of 1,000,000 (100%)" in invoke(run.path, "--once").stdout
+    assert "step 300/1,000,000 (100%)" in run_line(run, START)
+    run.update_status(status="stopped")
+    assert "(98%)" in run_line(run, START) and summarise(read_run(run, 0.0), START).share_done == pytest.approx(
+        29.5 / 30
+    )
 
 
 def test_run_without_anything_yet_is_printed(tmp_path, run: RunFolder) -> None:

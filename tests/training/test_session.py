@@ -3,7 +3,9 @@
 import json
 import os
 import resource
+import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ from vqtool.runs.checkpoints import find_checkpoint, list_checkpoints, pointed_s
 from vqtool.runs.control import send_request
 from vqtool.runs.folder import RunFolder
 from vqtool.runs.previews import list_previews, list_worst, read_preview
+from vqtool.training.run_log import RunLog
 from vqtool.training.session import Ended, Session, StageBegan
 from vqtool.training.start import resume_run, start_run
 from vqtool.training.trainer import StepResult
@@ -426,3 +429,53 @@ def test_memory_that_runs_out_names_the_setting_to_change(tiniest: Tiniest) -> N
             if isinstance(happening, StepResult) and happening.step == 2:
                 session._trainer.batches.next = lambda: torch.empty(2**50)  # type: ignore[method-assign]
     assert pointed_step(session.run, "latest") == 2
+
+
+def test_a_store_that_vanishes_ends_the_run_with_a_checkpoint_and_advice(
+    tiniest: Tiniest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vqtool.training.run_log.HEARTBEAT_SECONDS", 0.0)
+    store, away = Path(shutil.copytree(tiniest().data.store, tmp_path / "store")), tmp_path / "away"
+    config = tiniest(f"data.store={store}")
+    session = start(config)
+    with pytest.raises(DataError, match=r"vanished while training: .*No such file.*--run .* --resume") as caught:
+        for happening in session.happenings():
+            if isinstance(happening, StepResult) and happening.step == 3:
+                store.rename(away)
+    away.rename(store)
+    status = session.run.read_status()
+    assert status["status"] == "failed" and str(caught.value) in status["error"]
+    assert pointed_step(session.run, "latest") == 3
+    run = finish(resume(session.run, config))
+    whole = finish(start(tiniest("run.name=whole")))
+    assert without_clocks(lines(run.metrics_file)) == without_clocks(lines(whole.metrics_file))
+
+
+def test_a_step_that_hangs_leaves_an_event_and_the_run_goes_on(
+    tiniest: Tiniest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vqtool.training.stall.CHECK_SECONDS", 0.01)
+    session = start(tiniest())
+    told, batches = threading.Event(), session._trainer.batches
+    tell, draw = session._tell_stall, batches.next
+
+    def tell_and_go_on(log: RunLog, seconds: float, where: str) -> None:
+        tell(log, seconds, where)
+        told.set()
+
+    def hang() -> torch.Tensor:
+        assert told.wait(30)
+        return draw()
+
+    session._tell_stall = tell_and_go_on  # type: ignore[method-assign]
+    for happening in session.happenings():
+        if isinstance(happening, StepResult) and happening.step == 3:
+            monkeypatch.setattr("vqtool.training.stall.MIN_SECONDS", 0.0)
+            monkeypatch.setattr("vqtool.training.stall.STALL_FACTOR", 0.0)
+            batches.next = hang  # type: ignore[method-assign]
+        if isinstance(happening, StepResult) and happening.step == 4:
+            monkeypatch.setattr("vqtool.training.stall.MIN_SECONDS", 120.0)
+            batches.next = draw  # type: ignore[method-assign]
+    [event] = [event for event in lines(session.run.events_file) if event["kind"] == "stall"]
+    assert event["step"] == 3 and "in _accumulate" in str(event["where"])
+    assert session.run.read_status()["status"] == "finished"

@@ -1,5 +1,6 @@
 """A training run on the terminal: a live line where there is one, plain lines elsewhere, and what to do next."""
 
+import faulthandler
 import logging
 import sys
 import time
@@ -68,6 +69,10 @@ def _log_to_file(session: Session, stack: ExitStack) -> None:
     logger.addHandler(handler)
     stack.callback(handler.close)
     stack.callback(logger.removeHandler, handler)
+    if handler.stream is not None and not faulthandler.is_enabled():
+        # A memory-mapped file that is cut short, or a disk that is taken away, kills the process without a word.
+        faulthandler.enable(handler.stream)
+        stack.callback(faulthandler.disable)
 
 
 def _say_what_next(session: Session, ended: Ended, scores: Evaluated | None) -> None:

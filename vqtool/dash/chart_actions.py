@@ -31,6 +31,10 @@ class ChartActions:
         """Show the whole x axis."""
         self.charts.reset_zoom()
 
+    def action_zoom_y(self, change: int) -> None:
+        """Zoom the y axis of the selected chart in or out, or fit it."""
+        self.charts.zoom_y(change)
+
     def action_pan(self, change: int) -> None:
         """Show an earlier or a later part."""
         self.charts.pan(change)

@@ -1,7 +1,9 @@
 """Metric records turned into columns: numbers by split and name, ready to be appended to series."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -27,14 +29,14 @@ class Columns:
     values: Mapping[str, Floats]
 
 
-def columns_of(records: Iterable[Mapping[str, Any]]) -> tuple[list[Columns], int]:
+def columns_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[Columns], int]:
     """The records as columns, grouped by split and by the names they carry, and the number that were unusable.
 
     A record without a whole, non-negative step is unusable; a name that holds no number in any record is dropped.
     """
-    groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    groups: defaultdict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
     for record in records:
-        groups.setdefault((str(record.get("split", "")), len(record)), []).append(record)
+        groups[str(record.get("split", "")), len(record)].append(record)
     columns, num_unusable = [], 0
     for group in groups.values():
         alike = _columns_of_alike(group)
@@ -55,15 +57,16 @@ def _columns_of_alike(records: Sequence[Mapping[str, Any]]) -> Columns | None:
         return None
     try:
         steps = list(map(itemgetter("step"), records))
-        table = np.array(list(map(itemgetter(*names), records)), dtype=np.float64).T.copy()
+        numbers = chain.from_iterable(map(itemgetter(*names), records))
+        table = np.fromiter(numbers, np.float64, len(names) * len(records)).reshape(-1, len(names)).T.copy()
     except (KeyError, TypeError, ValueError):
         return None
     if set(map(type, steps)) != {int} or min(steps) < 0 or max(steps) >= MAX_STEP:
         return None
     values = dict(zip(names, table, strict=True))
     times = values["time"]
-    numbers = {name: column for name, column in values.items() if name not in _COORDINATES}
-    return Columns(str(first["split"]), np.array(steps, dtype=np.int64), times, numbers)
+    measured = {name: column for name, column in values.items() if name not in _COORDINATES}
+    return Columns(str(first["split"]), np.array(steps, dtype=np.int64), times, measured)
 
 
 def _is_number(value: object) -> bool:

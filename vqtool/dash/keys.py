@@ -14,6 +14,9 @@ BINDINGS: list[BindingType] = [
     Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+ - 0"),
     Binding("minus,underscore", "zoom(-1)", "Zoom out", show=False),
     Binding("0", "reset_zoom", "All", show=False),
+    Binding("z", "zoom_y(1)", "Zoom y", key_display="z Z f"),
+    Binding("Z", "zoom_y(-1)", "Zoom y out", show=False),
+    Binding("f", "zoom_y(0)", "Fit y", show=False),
     Binding("shift+left,left_parenthesis", "pan(-1)", "Pan", show=False),
     Binding("shift+right,right_parenthesis", "pan(1)", "Pan", show=False),
     Binding("h", "cursor(-1)", "Cursor", key_display="h l"),
@@ -58,7 +61,7 @@ BINDINGS: list[BindingType] = [
 
 PICTURE_ACTIONS = ("play", "rate", "scrub", "frame", "clip", "error_map", "tokens", "compare", "worst")
 PANEL_OF_ACTION = {
-    **dict.fromkeys(("enlarge", "smooth", "select", "page", "zoom", "reset_zoom", "pan"), "charts"),
+    **dict.fromkeys(("enlarge", "smooth", "select", "page", "zoom", "reset_zoom", "zoom_y", "pan"), "charts"),
     **dict.fromkeys(("cursor", "hide_cursor", "x_axis", "log_x", "log_y", "outliers"), "charts"),
     **dict.fromkeys(PICTURE_ACTIONS, "preview"),
     "code_order": "codebook",
@@ -85,6 +88,7 @@ HELP = (
             ("+ - wheel", "zoom in, out"),
             ("( ) shift+←→ drag", "earlier, later part"),
             ("0, double click", "everything again"),
+            ("z Z f", "zoom y axis of this chart in, out; fit it"),
             ("h l, H L, click", "cursor: values of all charts there"),
             ("esc", "no cursor"),
             ("x", "x axis: steps, time since start, time of day"),
@@ -92,7 +96,8 @@ HELP = (
             ("i", "outliers leave the picture, or stay"),
             ("a A", "smooth training curves more, less"),
             ("─ ◆ ■ ▲", "train, val, test, other splits"),
-            ("× ┊", "not a number; the run was resumed"),
+            ("× ! ┊ »", "not a number; alarm; resumed; next stage"),
+            ("c e ↑", "checkpoint; evaluation; codes revived"),
         ),
     ),
     (

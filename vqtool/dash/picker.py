@@ -17,6 +17,7 @@ from vqtool.dash.alarms import heartbeat_age, number
 from vqtool.dash.panels.chart_view import RUN_LABELS
 from vqtool.dash.panels.key_bar import KeyBar
 from vqtool.dash.panels.status import SIGNS
+from vqtool.dash.progress import share_done
 from vqtool.dash.text import duration, percent
 from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder, is_alive, list_runs
@@ -137,4 +138,6 @@ def _step(status: dict[str, Any]) -> str:
     step, total = number(status, "step"), number(status, "total_steps")
     if step is None:
         return "step –"
-    return f"step {int(step):,}" + (f"/{int(total):,} ({percent(min(1, step / total))})" if total else "")
+    share = share_done(status, int(step))
+    planned = f"/{int(total):,}" if total else ""
+    return f"step {int(step):,}{planned}" + ("" if share is None else f" ({percent(share)})")

@@ -1,7 +1,7 @@
 """Reading what a run folder gained since the last look: bounded slices, immutable updates, no terminal."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from vqtool.runs.tail import LineTail
 CONSOLE_BYTES = 64 << 10
 NEWEST_BYTES = 1 << 20
 """Of the metrics: what is read first, so that the last steps are seen at once however long the log is."""
+SLICE_BYTES = 1 << 20
+"""Of the metrics at a time: what becomes of more leaves the processor's cache, which costs a third."""
 LISTING_SECONDS = 3.0
 StepPaths = tuple[tuple[int, Path], ...]
 
@@ -88,7 +90,7 @@ class RunReader:
             metrics_restarted=self._metrics.num_restarts > restarts[0],
             events=tuple(events),
             events_restarted=self._events.num_restarts > restarts[1],
-            console=tuple(line.decode("utf-8", "replace") for line in self._console.read()),
+            console=tuple(self._console.read().decode("utf-8", "replace").split("\n")[:-1]),
             previews=self._previews.changed(now),
             worst=self._worst.changed(now),
             codebooks=codebooks,
@@ -101,9 +103,9 @@ class RunReader:
         return update if news else None
 
     def _earlier_metrics(self) -> tuple[Columns, ...]:
-        return self._columns(self._metrics.read_earlier()) if self._metrics.share_passed_over else ()
+        return self._columns(self._metrics.read_earlier(SLICE_BYTES)) if self._metrics.share_passed_over else ()
 
-    def _columns(self, records: Iterable[Mapping[str, Any]]) -> tuple[Columns, ...]:
+    def _columns(self, records: Sequence[Mapping[str, Any]]) -> tuple[Columns, ...]:
         columns, num_unusable = columns_of(records)
         self._num_unusable += num_unusable
         return tuple(columns)

@@ -17,6 +17,7 @@ from vqtool.dash import keys
 from vqtool.dash.chart_actions import ChartActions
 from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
 from vqtool.dash.images import ImageMode
+from vqtool.dash.marks import marks_of
 from vqtool.dash.panels.chart_grid import ChartGrid
 from vqtool.dash.panels.codebook import CodebookPanel
 from vqtool.dash.panels.key_bar import KeyBar
@@ -27,6 +28,7 @@ from vqtool.dash.panels.run import RunPanel
 from vqtool.dash.panels.status import StatusBar, TabBar
 from vqtool.dash.picture_actions import PictureActions
 from vqtool.dash.reader import Update
+from vqtool.dash.saved_view import load_view, save_view
 from vqtool.dash.state import RunState
 from vqtool.dash.summary import event_text, summarise
 from vqtool.dash.text import percent
@@ -37,7 +39,9 @@ from vqtool.runs.folder import RunFolder, is_alive
 
 LARGE_WIDTH, LARGE_HEIGHT = 120, 36
 DRAW_SECONDS = 0.1
-SECONDS_A_POINT, MAX_CHARTS_SECONDS = 1e-5, 10.0
+STATUS_SECONDS = 2.0
+"""How often the ages and durations of a silent run go on."""
+SECONDS_A_POINT, MAX_CHARTS_SECONDS = 3e-5, 30.0
 """The charts of a long run are drawn the less often, the more points they have: so it costs a share of the time."""
 QUESTIONS: Mapping[Request, str] = {
     "stop": "Stop the training after this step? It writes a checkpoint first and can be resumed.",
@@ -45,7 +49,11 @@ QUESTIONS: Mapping[Request, str] = {
     "preview": "Write a preview now?",
     "evaluate": "Evaluate now?",
 }
-_SEVERITIES: Mapping[str, Literal["information", "warning"]] = {"request": "information", "alarm": "warning"}
+_SEVERITIES: Mapping[str, Literal["information", "warning"]] = {
+    "request": "information",
+    "alarm": "warning",
+    "stall": "warning",
+}
 
 
 class RunScreen(ChartActions, PictureActions):
@@ -91,10 +99,13 @@ class RunScreen(ChartActions, PictureActions):
         self._images: ImageMode = images
         self.state = RunState(run)
         self.others = [RunState(other) for other in others]
-        self.active = 0
+        self._charts = ChartGrid(id="charts")
+        saved = load_view(run)
+        self._charts.restore(saved)
+        self.active = saved.panel % len(keys.PANELS)
         self._opened = time.time()
         self._drawing_due = self._charts_due = False
-        self._charts_at = 0.0
+        self._charts_at = self._status_at = 0.0
         self._large = False
         self._stale: set[str] = set()
         self._watchers = [self._watcher_of(state) for state in (self.state, *self.others)]
@@ -104,7 +115,7 @@ class RunScreen(ChartActions, PictureActions):
         yield StatusBar(id="status")
         yield TabBar([name.capitalize() for name in keys.PANELS])
         with Container(id="panels"):
-            yield ChartGrid(id="charts")
+            yield self._charts
             without_colour = self.app.no_color and self._images == "blocks"
             yield PreviewPanel(images="shades" if without_colour else self._images, id="preview")
             yield CodebookPanel(colours=not self.app.no_color, id="codebook")
@@ -115,12 +126,13 @@ class RunScreen(ChartActions, PictureActions):
     def on_mount(self) -> None:
         """Begin to watch."""
         self._show_panels()
-        self.set_interval(1.0, self._show_status)
+        self.set_interval(STATUS_SECONDS, self._show_time)
         for watcher in self._watchers:
             watcher.start()
 
     def on_unmount(self) -> None:
-        """End watching."""
+        """End watching, and remember what was seen."""
+        save_view(self.state.run, self._charts.saved(self.active))
         for watcher in self._watchers:
             watcher.stop()
 
@@ -202,7 +214,7 @@ class RunScreen(ChartActions, PictureActions):
     @property
     def charts(self) -> ChartGrid:
         """The charts."""
-        return self.query_one(ChartGrid)
+        return self._charts
 
     def _watcher_of(self, state: RunState) -> RunWatcher:
         return RunWatcher(state.run, lambda update: self.post_message(self.Changed(state, update)))
@@ -223,16 +235,24 @@ class RunScreen(ChartActions, PictureActions):
         scrolled = {"log": "#console", "run": "#overview"}.get(keys.PANELS[self.active])
         self.set_focus(self.query_one(scrolled, LinesView) if scrolled else None)
         self._show_tabs()
+        self._show_status()
         self.refresh_bindings()
 
     def _show_tabs(self) -> None:
         loading = f"loading {percent(1 - self.state.share_unread)}, " if self.state.share_unread else ""
         self.query_one(TabBar).show(self.active, loading + self.charts.note if self.active == 0 else "")
 
+    def _show_time(self) -> None:
+        """Show the status anew, unless an update just did."""
+        if time.monotonic() - self._status_at > STATUS_SECONDS / 2:
+            self._show_status()
+
     def _show_status(self) -> None:
+        self._status_at = time.monotonic()
         summary = summarise(self.state, time.time())
         self.query_one(StatusBar).show(summary, self.state.status_error)
-        self.query_one(RunPanel).show(self.state, summary)
+        if keys.PANELS[self.active] == "run":
+            self.query_one(RunPanel).show(self.state, summary)
 
     def _note_stale(self, update: Update) -> None:
         """Remember which panels the update concerns."""
@@ -273,7 +293,7 @@ class RunScreen(ChartActions, PictureActions):
         num_points = sum(len(series) for store in stores for _, series in store.items())
         self._charts_at = time.monotonic() + min(MAX_CHARTS_SECONDS, num_points * SECONDS_A_POINT)
         self.charts.show_names([state.run.name for state in (self.state, *self.others)])
-        self.charts.show(stores)
+        self.charts.show(stores, marks_of(self.state.events))
 
     def _draw_late(self) -> None:
         self._charts_due = False

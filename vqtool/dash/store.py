@@ -13,43 +13,53 @@ MAX_SERIES = 400
 
 
 class Series:
-    """Values over steps: ascending steps, each once; the value written last wins where a step was written twice."""
+    """Values over steps: ascending steps, each once; the value written last wins where a step was written twice.
+
+    Earlier parts are put in front when somebody asks for the values: a long log comes in many of them.
+    """
 
     def __init__(self) -> None:
         self._capacity = 256
         self._length = 0
+        self._earlier: list[tuple[Integers, Floats, Floats]] = []
         self._step = np.empty(self._capacity, np.int64)
         self._time = np.empty(self._capacity)
         self._value = np.empty(self._capacity)
         self.version = 0
 
     def __len__(self) -> int:
+        self._join()
         return self._length
 
     @property
     def step(self) -> Integers:
         """Steps (N,); a view that stays as it is when the series grows."""
+        self._join()
         return self._step[: self._length]
 
     @property
     def time(self) -> Floats:
         """Unix seconds (N,), NaN where unknown."""
+        self._join()
         return self._time[: self._length]
 
     @property
     def value(self) -> Floats:
         """Values (N,), NaN where not a number."""
+        self._join()
         return self._value[: self._length]
 
     @property
     def last(self) -> tuple[int, float] | None:
         """The last step and its value, or None."""
-        return (int(self.step[-1]), float(self.value[-1])) if self._length else None
+        end = self._length - 1
+        return (int(self._step[end]), float(self._value[end])) if self._length else None
 
     def append(self, step: Integers, time: Floats, value: Floats) -> None:
         """Add values; steps that do not ascend are merged in."""
         if not len(step):
             return
+        self._join()
         ascending = (not self._length or step[0] > self._step[self._length - 1]) and bool(np.all(np.diff(step) > 0))
         if ascending:
             self._write(step, time, value)
@@ -61,9 +71,9 @@ class Series:
         """Add values that were written before all that are known."""
         if not len(step):
             return
-        if self._length and step[-1] < self._step[0] and bool(np.all(np.diff(step) > 0)):
-            parts = zip((step, time, value), (self.step, self.time, self.value), strict=True)
-            self._replace(*(np.concatenate(part) for part in parts))
+        first = self._earlier[-1][0][0] if self._earlier else self._step[0]
+        if self._length and step[-1] < first and bool(np.all(np.diff(step) > 0)):
+            self._earlier.append((step, time, value))
         else:
             known = self.step, self.time, self.value
             self._replace(step[:0], time[:0], value[:0])
@@ -76,6 +86,14 @@ class Series:
         if not mask.all():
             self._replace(self.step[mask], self.time[mask], self.value[mask])
             self.version += 1
+
+    def _join(self) -> None:
+        """Put the earlier parts in front."""
+        if self._earlier:
+            known = (array[: self._length] for array in (self._step, self._time, self._value))
+            parts = [*reversed(self._earlier), tuple(known)]
+            self._earlier = []
+            self._replace(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _write(self, step: Integers, time: Floats, value: Floats) -> None:
         end = self._length + len(step)

@@ -9,6 +9,7 @@ import numpy as np
 
 from vqtool.core.text import clean
 from vqtool.dash.alarms import Alarm, find_alarms, heartbeat_age, number
+from vqtool.dash.progress import share_done, trained_seconds
 from vqtool.dash.state import RunState
 from vqtool.dash.text import duration, percent, short_number
 from vqtool.runs.folder import is_alive
@@ -28,6 +29,7 @@ class Summary:
     alive: bool
     step: int
     total_steps: int | None
+    share_done: float | None
     elapsed_seconds: float | None
     eta_seconds: float | None
     eta_range_seconds: tuple[float, float] | None
@@ -43,11 +45,6 @@ class Summary:
     last_event: Mapping[str, Any] | None
     num_bad_lines: int
     alarms: tuple[Alarm, ...]
-
-    @property
-    def share_done(self) -> float | None:
-        """Steps done over steps planned, in [0, 1]."""
-        return min(1.0, self.step / self.total_steps) if self.total_steps else None
 
     def json_object(self) -> dict[str, Any]:
         """All facts as a JSON-ready object; what is not a number is null."""
@@ -69,6 +66,7 @@ def summarise(state: RunState, now: float) -> Summary:
         alive=alive,
         step=step,
         total_steps=None if total is None else int(total),
+        share_done=share_done(status, step),
         elapsed_seconds=_elapsed(status, now if alive else number(status, "heartbeat")),
         eta_seconds=_eta(status, step, rate, now) if alive else None,
         eta_range_seconds=_eta_range(state, step, now) if alive else None,
@@ -91,7 +89,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     """The summary as plain lines of text, safe to print."""
     host = f", {clean(summary.device)}" if summary.device else ""
     beat = "" if not summary.alive else f", heartbeat {duration(summary.heartbeat_age_seconds)} ago"
-    done = "" if summary.share_done is None else f" of {summary.total_steps:,} ({percent(summary.share_done)})"
+    done = f" of {summary.total_steps:,}" if summary.total_steps else ""
+    done += "" if summary.share_done is None else f" ({percent(summary.share_done)})"
     yield f"run       {clean(summary.name)} ({clean(summary.path)})"
     yield f"status    {clean(summary.status)}{beat}{host}"
     yield f"step      {summary.step:,}{done}"
@@ -189,10 +188,11 @@ def _elapsed(status: Mapping[str, Any], end: float | None) -> float | None:
 
 def _eta(status: Mapping[str, Any], step: int, rate: float | None, now: float) -> float | None:
     """Seconds left by the rate, or by the wall budget where that ends first."""
-    total, budget, started = (number(status, key) for key in ("total_steps", "max_seconds", "started"))
+    total, budget, beat = (number(status, key) for key in ("total_steps", "max_seconds", "heartbeat"))
+    seconds = trained_seconds(status)
     left = [] if total is None or not rate else [max(0.0, (total - step) / rate)]
-    if budget and started is not None:
-        left.append(max(0.0, started + budget - now))
+    if budget and seconds is not None and beat is not None:
+        left.append(max(0.0, beat + budget - seconds - now))
     return min(left, default=None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from vqtool.dash.reader import RunReader, Update
 from vqtool.runs.folder import RunFolder
 
-POLL_SECONDS = 0.4
+POLL_SECONDS = 0.5
 
 _log = logging.getLogger(__name__)
 

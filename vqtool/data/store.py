@@ -141,6 +141,19 @@ class FrameStore:
             self._shards[number] = self._map(number)
         return self._shards[number]
 
+    def lost_file(self) -> str | None:
+        """Which file of frames is gone or has another size than when the store was opened; None where all are there."""
+        for number, shard in enumerate(self.info.shards):
+            file = self.path / shard_file("frames", number)
+            try:
+                size = file.stat().st_size
+            except OSError as error:
+                return f"{file}: {error.strerror or error}"
+            expected = frames_file_bytes(shard.frames, self.info.size)
+            if size != expected:
+                return f"{file}: it has {size:,} bytes, expected {expected:,}"
+        return None
+
     def _map(self, number: int) -> Frames:
         file = self.path / shard_file("frames", number)
         try:

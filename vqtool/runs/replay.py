@@ -135,7 +135,7 @@ class Replay:
         present = {"started": self._start, "heartbeat": now, "pid": os.getpid(), "host": socket.gethostname()}
         budget = self._recorded.get("max_seconds")
         if isinstance(budget, int | float):
-            present["max_seconds"] = budget / self._speed
+            present |= {"max_seconds": budget / self._speed, "seconds": now - self._start}
         if more:
             present |= {"status": "running", "step": self._step}
         elif self._recorded.get("status") == "running":

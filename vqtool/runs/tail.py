@@ -38,19 +38,19 @@ class LineTail:
         """The share of the file known so far, in [0, 1], that `read_earlier` has still to give."""
         return self._gap_end / self._offset if self._gap_end else 0.0
 
-    def read(self, max_bytes: int = SLICE_BYTES) -> list[bytes]:
-        """The new whole lines without their ends, from at most `max_bytes`; empty when nothing is new or no file."""
+    def read(self, max_bytes: int = SLICE_BYTES) -> bytes:
+        """The new whole lines, with their ends, from at most `max_bytes`; empty when nothing is new or no file."""
         self.more = False
         try:
             with self.path.open("rb") as stream:
                 self._find_place(stream)
                 block = stream.read(max_bytes)
         except OSError:
-            return []
+            return b""
         self.more = len(block) == max_bytes
         return self._whole_lines(block)
 
-    def read_earlier(self, max_bytes: int = SLICE_BYTES) -> list[bytes]:
+    def read_earlier(self, max_bytes: int = SLICE_BYTES) -> bytes:
         """The last whole lines, ascending, of the part passed over that is left, from at most `max_bytes`.
 
         Empty where nothing is left, and where the file cannot be read: then nothing is taken and a later call may help.
@@ -61,8 +61,8 @@ class LineTail:
                 stream.seek(start)
                 block = stream.read(self._gap_end - start)
         except OSError:
-            return []
-        return self._earlier_lines(block, start) if len(block) == self._gap_end - start else []
+            return b""
+        return self._earlier_lines(block, start) if len(block) == self._gap_end - start else b""
 
     def _find_place(self, stream: BinaryIO) -> None:
         size = stream.seek(0, 2)
@@ -75,7 +75,7 @@ class LineTail:
             self._offset, self._skipping, self._seeking = size - self._start_bytes, True, True
         stream.seek(self._offset)
 
-    def _whole_lines(self, block: bytes) -> list[bytes]:
+    def _whole_lines(self, block: bytes) -> bytes:
         begin = 0
         if self._skipping:
             begin = block.find(b"\n") + 1
@@ -87,8 +87,8 @@ class LineTail:
             self._skipping = True
         taken = len(block) if self._skipping else end
         self._offset += taken
-        self._past = (self._past + block[:taken])[-PAST_BYTES:]
-        return block[begin:end].split(b"\n")[:-1] if end > begin else []
+        self._past = (self._past + block[max(0, taken - PAST_BYTES) : taken])[-PAST_BYTES:]
+        return block[begin:end]
 
     def _note_gap(self, length: int) -> None:
         """The part passed over ends where the first whole line begins."""
@@ -96,13 +96,13 @@ class LineTail:
             self._gap_end = self._offset + length
             self._seeking = self._skipping
 
-    def _earlier_lines(self, block: bytes, start: int) -> list[bytes]:
+    def _earlier_lines(self, block: bytes, start: int) -> bytes:
         """The whole lines of the block before the gap's end; its first line may begin before `start`."""
         end = block.rfind(b"\n") + 1 if self._skipping_back else len(block)
         begin = 0 if start == 0 else block.find(b"\n") + 1
         if start > 0 and begin >= end:
             self.num_long_lines += not self._skipping_back
             self._gap_end, self._skipping_back = start, True
-            return []
+            return b""
         self._gap_end, self._skipping_back = start + begin, False
-        return block[begin:end].split(b"\n")[:-1]
+        return block[begin:end]

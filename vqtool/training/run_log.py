@@ -88,13 +88,15 @@ class RunLog:
         if self._writes:
             self._write(self._events, {"step": step, "kind": kind, **facts})
 
-    def heartbeat(self, step: int) -> None:
-        """Say in run.json that the trainer lives, at most every few seconds."""
+    def heartbeat(self, step: int, seconds: float) -> bool:
+        """Say in run.json that the trainer lives and has trained for `seconds`, every few seconds; whether it did."""
         # Not by the wall clock, which may be set back: then nothing would be written until it has caught up.
         now = time.monotonic()
-        if self._writes and now - self._last_heartbeat >= HEARTBEAT_SECONDS:
-            self._last_heartbeat = now
-            self.run.update_status(heartbeat=time.time(), step=step)
+        if not self._writes or now - self._last_heartbeat < HEARTBEAT_SECONDS:
+            return False
+        self._last_heartbeat = now
+        self.run.update_status(heartbeat=time.time(), step=step, seconds=seconds)
+        return True
 
     def finish(self, status: Status, step: int, **facts: Any) -> None:
         """The last word of this trainer in run.json and events.jsonl."""

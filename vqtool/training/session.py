@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vqtool.core.checkpoint import load_state, save_checkpoint, verify_checkpoint
-from vqtool.core.config import Config, TrainConfig
+from vqtool.core.config import Config
 from vqtool.errors import CheckpointError, VqtoolError
 from vqtool.runs.checkpoints import LATEST, drop_old_checkpoints, list_checkpoints, point_at
 from vqtool.runs.control import REQUESTS, Request, take_requests
@@ -21,9 +19,11 @@ from vqtool.runs.rewind import rewind
 from vqtool.training.alarms import Alarm, AlarmWatch
 from vqtool.training.best import BestScores
 from vqtool.training.evaluator import Evaluated, Evaluator
+from vqtool.training.explain import explained, store_vanished
 from vqtool.training.previews import make_previews, spread_windows, worst_windows
 from vqtool.training.run_log import RunLog
 from vqtool.training.signals import StopSignals
+from vqtool.training.stall import StallWatch
 from vqtool.training.system import SystemUse
 from vqtool.training.tensorboard import FOLDER, TensorBoard
 from vqtool.training.trainer import NonFiniteError, StepResult, Trainer
@@ -149,19 +149,28 @@ class Session:
             VqtoolError: what the run cannot go on with; run.json then says `failed`.
         """
         system = SystemUse(self._trainer.device)
-        with RunLog(self.run, system, self._board(), self._processes.is_main) as log, StopSignals() as signals:
+        with (
+            RunLog(self.run, system, self._board(), self._processes.is_main) as log,
+            StopSignals() as signals,
+            StallWatch(lambda seconds, where: self._tell_stall(log, seconds, where)) as watch,
+        ):
             log.event("resume" if self._trainer.step else "start", self._trainer.step)
             try:
-                yield from self._steps(log, signals)
+                yield from self._steps(log, signals, watch)
             except Exception as error:
-                self._fail(log, error)
-                raise _explained(error, self._train) from error
+                known = explained(error, self._train, self._trainer.batches.windows.store, self.run)
+                self._fail(log, known)
+                raise known from error
             except (KeyboardInterrupt, GeneratorExit):
                 log.finish("stopped", self._trainer.step, reason="interrupted before a checkpoint")
                 raise
             finally:
                 if self._lock:
                     self._lock.release()
+
+    def _tell_stall(self, log: RunLog, seconds: float, where: str) -> None:
+        """From the watching thread: the training thread hangs in a step and writes nothing meanwhile."""
+        log.event("stall", self._trainer.step, seconds=round(seconds), where=where)
 
     def _board(self) -> TensorBoard | None:
         wanted = self._train.tensorboard and self._processes.is_main
@@ -175,18 +184,24 @@ class Session:
                 log.event("alarm", self._trainer.step, alarm="non-finite", clips=error.clip_names)
             log.finish("failed", self._trainer.step, **facts)
 
-    def _steps(self, log: RunLog, signals: StopSignals) -> Iterator[Happening]:
+    def _steps(self, log: RunLog, signals: StopSignals, watch: StallWatch) -> Iterator[Happening]:
         trainer = self._trainer
         while trainer.share_done < 1:
             before = trainer.model.stage
-            result = trainer.train_step()
+            with watch.step():
+                result = trainer.train_step()
             self._num_revived += result.num_revived
-            log.heartbeat(result.step)
+            is_time_to_look = log.heartbeat(result.step, trainer.seconds)
+            if result.skipped:
+                log.event("non-finite", result.step)
             if trainer.model.stage != before:
                 yield self._begin_stage(log, result)
             yield result
             if result.step % self._train.log_every == 0 or result.step == 1:
                 yield from self._log(log, result)
+            if is_time_to_look and (lost := trainer.batches.windows.store.lost_file()):
+                yield self._save(log, [])
+                raise store_vanished(lost, self.run)
             requests = self._take_requests(log, signals)
             if "stop" in requests or trainer.share_done >= 1:
                 break
@@ -312,15 +327,3 @@ class Session:
         dropped = drop_old_checkpoints(self.run, self._train.keep_last)
         log.event("checkpoint", step, path=folder.name, best=improved, dropped=dropped)
         return Saved(step, folder, tuple(improved))
-
-
-def _explained(error: Exception, train: TrainConfig) -> Exception:
-    """Memory that ran out as a message that names the settings to change; any other error as it is."""
-    out_of_memory = isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-    if not out_of_memory:
-        return error
-    smaller, more = max(train.batch_size // 2, 1), train.accumulate * 2
-    return VqtoolError(
-        f"out of memory with train.batch_size={train.batch_size}: go on with --resume --set "
-        f"train.batch_size={smaller} --set train.accumulate={more} (the same batch in smaller parts)"
-    )

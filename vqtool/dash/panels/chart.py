@@ -1,26 +1,54 @@
 """The chart of one metric: a title with values, and curves below it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from rich.style import Style
+from textual.containers import Container
 from textual.strip import Strip
 
+from vqtool.dash.marks import Mark
 from vqtool.dash.panels.chart_mouse import MouseChart
 from vqtool.dash.panels.chart_title import Reading, axis_note, heading, title_strip
 from vqtool.dash.panels.chart_view import RUN_LABELS, ChartView, Line
 from vqtool.dash.panels.strips import character_strip
 from vqtool.dash.plotting.axis import point_label
-from vqtool.dash.plotting.curve import Curve
+from vqtool.dash.plotting.curve import LARGEST, Curve
 from vqtool.dash.plotting.plot import AXIS, FIRST_CURVE, Axes, Plot, draw_plot
+from vqtool.dash.plotting.ranges import Range
 
 SPLIT_MARKERS = {"train": "─", "val": "◆", "test": "■"}
 OTHER_MARKER = "▲"
 NUM_RUN_COLOURS = 6
+Y_ZOOM, SMALLEST_Y_SHARE = 0.6, 1e-9
 EXACT_METRICS = {"optim/lr"}
 """Metrics without noise, which smoothing would only delay."""
+
+
+class ChartPalette(Container):
+    """What holds charts, and the colours of all of them: Textual works out the styles of a widget one by one."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"chart--{name}" for name in ("title", "axis", "alarm", "mark", "cursor", "train", "val", "test", "raw")),
+        *(f"chart--run-{number}" for number in range(NUM_RUN_COLOURS)),
+    }
+    DEFAULT_CSS = """
+    ChartPalette > .chart--title { text-style: bold; color: $foreground; }
+    ChartPalette > .chart--axis { color: $foreground 60%; }
+    ChartPalette > .chart--alarm { color: $text-error; text-style: bold; }
+    ChartPalette > .chart--mark { color: $secondary-lighten-2; text-style: bold; }
+    ChartPalette > .chart--cursor { color: $foreground; text-style: reverse; }
+    ChartPalette > .chart--train, ChartPalette > .chart--run-0 { color: $primary-lighten-2; }
+    ChartPalette > .chart--raw { color: $primary-darken-1; }
+    ChartPalette > .chart--val, ChartPalette > .chart--run-1 { color: $warning; text-style: bold; }
+    ChartPalette > .chart--test, ChartPalette > .chart--run-2 { color: $success; text-style: bold; }
+    ChartPalette > .chart--run-3 { color: $error-lighten-2; }
+    ChartPalette > .chart--run-4 { color: $secondary-lighten-2; }
+    ChartPalette > .chart--run-5 { color: $foreground; }
+    """
 
 
 class Chart(MouseChart):
@@ -29,29 +57,15 @@ class Chart(MouseChart):
     One run's splits are told by colours and markers, several runs by colours and letters.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"chart--{name}" for name in ("title", "axis", "alarm", "cursor", "train", "val", "test", "raw")),
-        *(f"chart--run-{number}" for number in range(NUM_RUN_COLOURS)),
-    }
-    DEFAULT_CSS = """
-    Chart { width: 1fr; height: 1fr; padding: 0 1 0 0; }
-    Chart .chart--title { text-style: bold; color: $foreground; }
-    Chart .chart--axis { color: $foreground 60%; }
-    Chart .chart--alarm { color: $text-error; text-style: bold; }
-    Chart .chart--cursor { color: $foreground; text-style: reverse; }
-    Chart .chart--train, Chart .chart--run-0 { color: $primary-lighten-2; }
-    Chart .chart--raw { color: $primary-darken-1; }
-    Chart .chart--val, Chart .chart--run-1 { color: $warning; text-style: bold; }
-    Chart .chart--test, Chart .chart--run-2 { color: $success; text-style: bold; }
-    Chart .chart--run-3 { color: $error-lighten-2; }
-    Chart .chart--run-4 { color: $secondary-lighten-2; }
-    Chart .chart--run-5 { color: $foreground; }
-    """
+    DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; padding: 0 1 0 0; }"
 
-    def __init__(self, metric: str) -> None:
+    def __init__(self, metric: str, palette: ChartPalette) -> None:
+        """Of `metric`, in the colours of `palette`."""
         super().__init__()
         self.metric = metric
+        self._palette = palette
         self.log_y = False
+        self.y_window: Range | None = None
         self.is_selected = False
         self.num_runs = 1
         self._lines: Sequence[Line] = ()
@@ -80,8 +94,38 @@ class Chart(MouseChart):
 
     def toggle_log(self) -> None:
         """Switch between a linear and a logarithmic y axis."""
-        self.log_y = not self.log_y
+        self.log_y, self.y_window = not self.log_y, None
         self.refresh()
+
+    def zoom_y(self, change: int) -> None:
+        """Zoom the y axis in (1) or out (-1) around the value at the cursor, else the last one."""
+        if self._plot is None or not self._lines:
+            return
+        low, high = self._plot.y_range
+        pointer, curve = self._view.pointer, self._curve(self._lines[0])
+        value = curve.y_at(self._view.shown[1] if pointer is None else pointer)
+        if self.log_y:
+            value = math.log10(value) if value > 0 else math.nan
+        centre = value if low <= value <= high else (low + high) / 2
+        factor = Y_ZOOM**change
+        window = centre - (centre - low) * factor, centre + (high - centre) * factor
+        if SMALLEST_Y_SHARE * max(map(abs, window)) < window[1] - window[0] < LARGEST:
+            self.y_window = window
+            self.refresh()
+
+    def fit_y(self) -> None:
+        """Fit the y axis to what is shown."""
+        self.y_window = None
+        self.refresh()
+
+    def pointed(self, marks: Sequence[Mark]) -> list[Mark]:
+        """Of the marks behind the view's signs, those in the column of the pointer."""
+        plot, pointer, places = self._plot, self._view.pointer, self._view.signs.x
+        column = None if plot is None or pointer is None else plot.column_of(pointer)
+        if plot is None or column is None:
+            return []
+        near = np.flatnonzero((places >= plot.x_at(column - 1)) & (places <= plot.x_at(column + 1)))
+        return [marks[index] for index in near.tolist() if plot.column_of(float(places[index])) == column]
 
     def run_style(self, run: int) -> Style:
         """The style of a run's curves where several are drawn."""
@@ -99,7 +143,14 @@ class Chart(MouseChart):
 
     def _current_key(self) -> tuple[object, ...]:
         series = tuple((line, line.series.version) for line in self._lines)
-        return (series, replace(self._view, cursor=None, hover=None), self.log_y, self.size, self.num_runs)
+        return (
+            series,
+            replace(self._view, cursor=None, hover=None),
+            self.log_y,
+            self.y_window,
+            self.size,
+            self.num_runs,
+        )
 
     def _drawn(self, width: int, height: int) -> Plot:
         key = self._current_key()
@@ -128,7 +179,9 @@ class Chart(MouseChart):
 
     def _axes(self) -> Axes:
         view = self._view
-        return Axes(view.x_kind, self.log_y, view.log_x, view.clip_outliers, view.shown, view.marks)
+        return Axes(
+            view.x_kind, self.log_y, view.log_x, view.clip_outliers, view.shown, self.y_window, view.marks, view.signs
+        )
 
     def _plot_strip(self, plot: Plot, row: int) -> Strip:
         """A row of the plot, with the cursor where nothing else is drawn, and its place on the axis below."""
@@ -148,7 +201,7 @@ class Chart(MouseChart):
         return character_strip(codes, roles, self._role_styles())
 
     def _role_styles(self) -> list[Style]:
-        styles = [self.visual_style.rich_style, self._part("axis"), self._part("alarm")]
+        styles = [self.visual_style.rich_style, *map(self._part, ("axis", "alarm", "mark"))]
         for line in self._lines:
             known = self._line_style(line)
             raw = self._part("raw") if self.num_runs == 1 else known + Style(dim=True)
@@ -164,13 +217,13 @@ class Chart(MouseChart):
         return RUN_LABELS[line.run % len(RUN_LABELS)] if self.num_runs > 1 else ""
 
     def _part(self, name: str) -> Style:
-        return self.get_component_rich_style(f"chart--{name}")
+        return self._palette.get_component_rich_style(f"chart--{name}")
 
     def _title(self, width: int) -> Strip:
         title = self._part("title")
         if self.is_selected:
             title += Style(reverse=True)
-        name = heading(self.metric, self.is_selected) + axis_note(self._plot, self.log_y)
+        name = heading(self.metric, self.is_selected) + axis_note(self._plot, self.log_y, self.y_window is not None)
         return title_strip(name, self._readings(), width, title, self.visual_style.rich_style)
 
     def _readings(self) -> list[Reading]:

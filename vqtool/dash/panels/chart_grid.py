@@ -6,28 +6,36 @@ from dataclasses import replace
 
 from rich.text import Text
 from textual import events
-from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Static
 
 from vqtool.core.text import clean
-from vqtool.dash.panels.chart import Chart
+from vqtool.dash.marks import Mark, names_of, signs_of
+from vqtool.dash.panels.chart import Chart, ChartPalette
 from vqtool.dash.panels.chart_mouse import MouseChart
 from vqtool.dash.panels.chart_order import metric_rank
-from vqtool.dash.panels.chart_view import RUN_LABELS, ChartView, Line, extent_of, lines_by_metric, translated
+from vqtool.dash.panels.chart_view import (
+    DECAYS,
+    RUN_LABELS,
+    ChartView,
+    Line,
+    extent_of,
+    fitting_decay,
+    lines_by_metric,
+    translated,
+)
 from vqtool.dash.plotting.axis import XKind, point_label
 from vqtool.dash.plotting.ranges import Range
+from vqtool.dash.saved_view import SavedView
 from vqtool.dash.store import MetricStore
 
 CHART_WIDTH, CHART_HEIGHT = 38, 7
 MAX_COLUMNS = 4
-DECAYS = (0.0, 0.6, 0.9, 0.97, 0.99)
-SMOOTHED_SHARE = 0.04
 X_KINDS: tuple[XKind, ...] = ("step", "seconds", "clock")
 KEY_ZOOM, KEY_PAN = 0.6, 0.25
 
 
-class ChartGrid(Container):
+class ChartGrid(ChartPalette):
     """The charts, in pages; keys act on the selected one, or where they concern the x axis, on all."""
 
     DEFAULT_CSS = """
@@ -57,6 +65,23 @@ class ChartGrid(Container):
         self._stores: Sequence[MetricStore] = ()
         self._lines: dict[str, list[Line]] = {}
         self._told_note = ""
+        self._saved = SavedView()
+        self._marks: Sequence[Mark] = ()
+        self._signs_key: object = None
+
+    def restore(self, saved: SavedView) -> None:
+        """Begin with what was seen the last time; what concerns a chart waits for it."""
+        self._saved, self.enlarged = saved, saved.enlarged
+        self._chosen_decay = saved.decay if saved.decay in DECAYS else None
+        self.view = ChartView(saved.x_kind, saved.log_x, saved.clip_outliers, extent=saved.extent, window=saved.window)
+
+    def saved(self, panel: int) -> SavedView:
+        """What is seen, for the next time."""
+        view, metric = self.view, self.charts[self.selected].metric if self.charts else self._saved.metric
+        log_y = tuple(chart.metric for chart in self.charts if chart.log_y)
+        y_windows = {chart.metric: chart.y_window for chart in self.charts if chart.y_window is not None}
+        axes = view.x_kind, view.wants_log_x, view.clip_outliers, self._chosen_decay, view.extent, view.window
+        return SavedView(panel, metric, self.enlarged, *axes, log_y, y_windows)
 
     def show_names(self, names: Sequence[str]) -> None:
         """Say which letter stands for which run, where there are several; names are untrusted."""
@@ -68,10 +93,12 @@ class ChartGrid(Container):
             text.append(f"{RUN_LABELS[number]} {clean(name, 40)}  ", style)
         legend.update(text)
 
-    def show(self, stores: Sequence[MetricStore]) -> None:
-        """Draw what the stores hold now, a store a run, the main run first."""
+    def show(self, stores: Sequence[MetricStore], marks: Sequence[Mark] = ()) -> None:
+        """Draw what the stores hold now, a store a run, the main run first; `marks` are the main run's."""
         self._stores, self._lines = stores, lines_by_metric(stores)
-        decay = self._chosen_decay if self._chosen_decay is not None else _fitting_decay(self._lines)
+        if marks != self._marks:
+            self._marks, self._signs_key = marks, None
+        decay = self._chosen_decay if self._chosen_decay is not None else fitting_decay(self._lines)
         self.view = replace(self.view, decay=decay)
         if set(self._lines) != {chart.metric for chart in self.charts}:
             self._change_charts()
@@ -96,6 +123,8 @@ class ChartGrid(Container):
             notes.insert(0, "–".join(point_label(end, view.x_kind) for end in view.window))
         if view.pointer is not None:
             notes.insert(0, f"at {point_label(view.pointer, view.x_kind)}")
+            pointed = self.charts[self.selected].pointed(self._marks) if self.charts else []
+            notes[1:1] = filter(None, [names_of(pointed)])
         return ", ".join(notes)
 
     def select(self, index: int) -> None:
@@ -121,6 +150,12 @@ class ChartGrid(Container):
         """Switch the y axis of the selected chart."""
         if self.charts:
             self.charts[self.selected].toggle_log()
+
+    def zoom_y(self, change: int) -> None:
+        """Zoom the y axis of the selected chart in (1) or out (-1); 0 fits it to what is shown."""
+        if self.charts:
+            chart = self.charts[self.selected]
+            chart.zoom_y(change) if change else chart.fit_y()
 
     def toggle_log_x(self) -> None:
         """Switch the x axis of all charts between linear and logarithmic."""
@@ -265,6 +300,9 @@ class ChartGrid(Container):
         started = (self._stores[0].first_time() or 0.0) if self._stores else 0.0
         origin = started if view.x_kind == "seconds" else 0.0
         marks = tuple(float(resume.step) if view.x_kind == "step" else resume.time - origin for resume in resumes)
+        if self._signs_key != (view.x_kind, started):
+            self._signs_key = view.x_kind, started
+            view = replace(view, signs=signs_of(self._marks, view.x_kind, started))
         extent: Range = extent_of(self._every_line, view.x_kind, view.log_x)
         self._show(replace(view, marks=marks).stretched(extent))
 
@@ -276,14 +314,16 @@ class ChartGrid(Container):
 
     def _change_charts(self) -> None:
         known = {chart.metric: chart for chart in self.charts}
-        selected = self.charts[self.selected].metric if self.charts else None
+        selected = self.charts[self.selected].metric if self.charts else self._saved.metric
         for metric, chart in known.items():
             if metric not in self._lines:
                 chart.remove()
-        self.charts = [known.get(metric) or Chart(metric) for metric in sorted(self._lines, key=metric_rank)]
+        self.charts = [known.get(metric) or Chart(metric, self) for metric in sorted(self._lines, key=metric_rank)]
         before: Chart | None = None
         for chart in self.charts:
             if chart.metric not in known:
+                chart.log_y = chart.metric in self._saved.log_y
+                chart.y_window = self._saved.y_windows.get(chart.metric)
                 self.mount(chart, **({"before": 1} if before is None else {"after": before}))
             before = chart
         names = [chart.metric for chart in self.charts]
@@ -303,10 +343,3 @@ class ChartGrid(Container):
         if self.note != self._told_note:
             self._told_note = self.note
             self.post_message(self.NoteChanged())
-
-
-def _fitting_decay(lines: dict[str, list[Line]]) -> float:
-    """The strongest smoothing that averages over no more than a share of the longest training curve."""
-    train = [line for of_metric in lines.values() for line in of_metric if line.split == "train"]
-    longest = max((len(line.series) for line in train), default=0)
-    return max(decay for decay in DECAYS if decay == 0 or 1 / (1 - decay) <= longest * SMOOTHED_SHARE)

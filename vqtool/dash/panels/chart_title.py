@@ -32,9 +32,9 @@ def heading(metric: str, is_selected: bool) -> str:
     return f"{'▶' if is_selected else ' '}{clean(metric, 60)}" + (f" {unit}" if unit else "")
 
 
-def axis_note(plot: Plot | None, log_y: bool) -> str:
+def axis_note(plot: Plot | None, log_y: bool, is_zoomed: bool = False) -> str:
     """What the y axis does that a reader must know."""
-    notes = ["log"] if log_y else []
+    notes = ["log"] * log_y + ["y zoomed"] * is_zoomed
     if plot is not None and plot.hidden:
         notes.append(f"{plot.hidden:,} not positive")
     if plot is not None and plot.clipped:

@@ -1,7 +1,7 @@
 """What all charts share: the x axis, which part of it is seen, where the cursor is; and the lines they draw."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,11 +9,14 @@ import numpy as np
 from vqtool.dash.columns import Floats
 from vqtool.dash.plotting.axis import XKind
 from vqtool.dash.plotting.ranges import Range
+from vqtool.dash.plotting.signs import NO_SIGNS, Signs
 from vqtool.dash.store import MetricStore, Series
 
 SMALLEST_SHARE = 1e-7
 """Of the whole x axis: narrower than this it cannot be zoomed."""
 
+DECAYS = (0.0, 0.6, 0.9, 0.97, 0.99)
+SMOOTHED_SHARE = 0.04
 SPLIT_ORDER = ("train", "val", "test")
 RUN_LABELS = "ABCDEFGH"
 
@@ -43,7 +46,7 @@ class Line:
 
 @dataclass(frozen=True)
 class ChartView:
-    """How all charts are drawn. `extent`, `window`, `cursor`, `hover` and `marks` are in the units of the x axis.
+    """How all charts are drawn. All but `decay` and the flags is in the units of the x axis.
 
     `extent` holds all that there is, `window` the part that is seen (None: all of it). `hover` is where the mouse
     points, which passes for the cursor while it does.
@@ -58,6 +61,7 @@ class ChartView:
     cursor: float | None = None
     hover: float | None = None
     marks: tuple[float, ...] = ()
+    signs: Signs = NO_SIGNS
 
     @property
     def log_x(self) -> bool:
@@ -164,3 +168,10 @@ def translated(x: float, line: Line, old: XKind, new: XKind) -> float | None:
 
 def _split_rank(split: str) -> tuple[int, str]:
     return SPLIT_ORDER.index(split) if split in SPLIT_ORDER else len(SPLIT_ORDER), split
+
+
+def fitting_decay(lines: Mapping[str, Sequence[Line]]) -> float:
+    """The strongest smoothing that averages over no more than a share of the longest training curve."""
+    train = [line for of_metric in lines.values() for line in of_metric if line.split == "train"]
+    longest = max((len(line.series) for line in train), default=0)
+    return max(decay for decay in DECAYS if decay == 0 or 1 / (1 - decay) <= longest * SMOOTHED_SHARE)

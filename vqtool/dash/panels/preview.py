@@ -16,7 +16,7 @@ from textual.widgets._toast import Toast
 from vqtool.dash.images import ImageMode
 from vqtool.dash.panels.graphics import KittyImages, SixelImages
 from vqtool.dash.panels.strips import scene_strip, text_strip
-from vqtool.dash.player import Player, Source
+from vqtool.dash.player import Player
 from vqtool.dash.plotting.scene import (
     PlacedImage,
     Scene,
@@ -72,6 +72,7 @@ class PreviewPanel(Widget):
         self._scene = empty_scene(0, 0)
         self._caption = self._bottom = ""
         self._timer: Timer | None = None
+        self._lists: tuple[StepPaths, StepPaths] | None = None
 
     @property
     def step(self) -> int | None:
@@ -90,9 +91,11 @@ class PreviewPanel(Widget):
 
     def show(self, previews: StepPaths, worst: StepPaths = ()) -> None:
         """Take the lists of previews; the newest is shown unless an earlier one was chosen."""
-        lists: tuple[tuple[Source, StepPaths], ...] = (("previews", previews), ("worst clips", worst))
-        for source, paths in lists:
-            self.player.set_previews(source, paths)
+        if (previews, worst) == self._lists:
+            return
+        self._lists = previews, worst
+        self.player.set_previews("previews", previews)
+        self.player.set_previews("worst clips", worst)
         self._changed()
 
     def show_codebooks(self, codebook_sizes: tuple[int, ...], segment_frames: int) -> None:
@@ -226,10 +229,14 @@ class PreviewPanel(Widget):
     def _start_timer(self) -> None:
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_interval(1 / self.player.frame_rate, self._tick)
+        self._timer = self.set_interval(1 / self.player.frame_rate, self._tick, pause=not self._plays)
+
+    @property
+    def _plays(self) -> bool:
+        return self.player.playing and self.clip is not None
 
     def _tick(self) -> None:
-        if self.player.playing and self.clip is not None and self.display and self.size.height > 0:
+        if self._plays and self.display and self.size.height > 0:
             self.player.advance(1)
             self._redraw(max_cells=BYTES_PER_SECOND // BYTES_PER_CELL // self.player.frame_rate)
 
@@ -238,6 +245,8 @@ class PreviewPanel(Widget):
 
         `max_cells` bounds how many: where a playing clip changes more, the rest follows with the next frames.
         """
+        if self._timer is not None:
+            (self._timer.resume if self._plays else self._timer.pause)()
         before, texts = self._scene, (self._caption, self._bottom)
         after = self._scene = self._draw()
         self._caption = self.player.caption()

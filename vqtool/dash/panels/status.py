@@ -54,7 +54,7 @@ class StatusBar(Widget):
 
     def _fit(self) -> None:
         """Choose what the room allows: the facts in two lines, the alarms in up to a sixth of the screen."""
-        width = max(1, self.size.width)
+        width, shown = max(1, self.size.width), (self.lines, self.alarm_lines)
         if self._summary is not None:
             self.lines = pack([*first_facts(self._summary), *second_facts(self._summary)], width, 2)
         wrapped = [line for alarm in self._alarms() for line in textwrap.wrap(f"! {alarm}", max(10, width))]
@@ -62,8 +62,9 @@ class StatusBar(Widget):
         self.alarm_lines = wrapped[:room]
         if len(wrapped) > room:
             self.alarm_lines[-1] = f"{wrapped[room - 1][: width - 2]} …"
-        self.styles.height = len(self.lines) + len(self.alarm_lines)
-        self.refresh()
+        if (self.lines, self.alarm_lines) != shown:
+            self.styles.height = len(self.lines) + len(self.alarm_lines)
+            self.refresh()
 
     def _alarms(self) -> list[str]:
         alarms = () if self._summary is None else self._summary.alarms

@@ -11,20 +11,23 @@ from vqtool.dash.plotting.axis import XKind, x_ticks, y_ticks
 from vqtool.dash.plotting.braille import BLANK, Reduced, braille_codes, curve_dots, reduce_to_columns
 from vqtool.dash.plotting.curve import LARGEST, Curve, Points, bounded
 from vqtool.dash.plotting.ranges import Range, fraction, padded, span, without_outliers
+from vqtool.dash.plotting.signs import NO_SIGNS, Signs, placed
 
-PLAIN, AXIS, ALARM, FIRST_CURVE = 0, 1, 2, 3
+PLAIN, AXIS, ALARM, MARK, FIRST_CURVE = 0, 1, 2, 3, 4
 """Roles of a cell; curve i has the roles FIRST_CURVE + 2 i (its smoothed or only line) and + 1 (its raw values)."""
 
+BEYOND = 4.0
+"""Of a part of the y axis: lines go on so many heights beyond it, so that they leave it at their own slope."""
 MIN_WIDTH_FOR_LABELS = 20
 MIN_HEIGHT_FOR_LABELS = 4
 
 
 @dataclass(frozen=True)
 class Axes:
-    """How to draw: the scales, and x positions to mark with a vertical line.
+    """How to draw: the scales, x positions to mark with a vertical line, and signs above others.
 
-    `x_range` is the part of the x axis that is shown, all of it where None; `clip_outliers` lets single far values
-    leave the picture, which is marked and counted.
+    `x_range` is the part of the x axis that is shown, all of it where None; `y_range` that of the y axis, in powers of
+    ten where it is logarithmic. `clip_outliers` lets single far values leave the picture, which is marked and counted.
     """
 
     x_kind: XKind = "step"
@@ -32,7 +35,9 @@ class Axes:
     log_x: bool = False
     clip_outliers: bool = False
     x_range: Range | None = None
+    y_range: Range | None = None
     marks: Sequence[float] = ()
+    signs: Signs = NO_SIGNS
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class Plot:
     """A drawn chart: code points and roles, both (height, width).
 
     `hidden` counts the values that a logarithmic axis cannot show, `clipped` the outliers beyond the picture. The
-    curves are in the upper `num_rows` rows, right of the first `left` columns; `x_range` is theirs, in powers of ten
-    where the axis is logarithmic.
+    curves are in the upper `num_rows` rows, right of the first `left` columns; `x_range` and `y_range` are theirs, in
+    powers of ten where the axis is logarithmic.
     """
 
     codes: NDArray[np.uint32]
@@ -52,6 +57,7 @@ class Plot:
     num_rows: int
     x_range: Range
     log_x: bool
+    y_range: Range
 
     def rows(self) -> list[str]:
         """The characters as text, a string a row."""
@@ -80,12 +86,13 @@ def draw_plot(curves: Sequence[Curve], width: int, height: int, axes: Axes) -> P
     canvas = _Canvas(max(1, width), max(1, height), curves, axes)
     for index, (curve, part) in enumerate(zip(curves, canvas.parts, strict=True)):
         canvas.draw_curve(curve, part, FIRST_CURVE + 2 * index)
+    canvas.draw_signs(axes.signs)
     clipped = sum(canvas.mark_clipped(part) for part in canvas.parts)
     for index, (curve, part) in enumerate(zip(curves, canvas.parts, strict=True)):
         canvas.mark_ends(curve, part, FIRST_CURVE + 2 * index)
     hidden = sum(len(part.hidden_x) for part in canvas.parts)
     place = canvas.left, canvas.num_rows, canvas.x_range
-    return Plot(canvas.codes, canvas.roles, hidden, clipped, *place, axes.log_x)
+    return Plot(canvas.codes, canvas.roles, hidden, clipped, *place, axes.log_x, canvas.y_range)
 
 
 class _Canvas:
@@ -101,7 +108,8 @@ class _Canvas:
         full = span([self._scaled(_ends(part.y)) for part in self.parts])
         values = [self._scaled(part.y) for part in self.parts] if axes.clip_outliers else []
         self._clip = without_outliers(full, values)
-        self.y_range = padded(*self._clip)
+        self.y_range = axes.y_range or padded(*self._clip)
+        self._is_part = axes.y_range is not None
         self.num_rows = height - 1 if height >= MIN_HEIGHT_FOR_LABELS else height
         self.left = 0
         has_values = any(len(part.x) for part in self.parts)
@@ -124,8 +132,20 @@ class _Canvas:
         if len(x) and (len(part.x) == 1 or (curve.dotted and len(x) <= self._columns // 3)):
             self._put(x, self._cell_rows(part.y[part.own]), curve.marker, role)
 
+    def draw_signs(self, signs: Signs) -> None:
+        """In the uppermost row: faults over the curves, all else where there is none."""
+        low, high = self._unscaled(self.x_range)
+        seen = (signs.x >= low) & (signs.x <= high)
+        columns = np.full(len(seen), -1)
+        columns[seen] = (self._dot_columns(self._scaled_x(signs.x[seen])) // 2).astype(np.int64) + self.left
+        for own, code, is_fault in placed(signs, columns, self._columns):
+            free = own if is_fault else own[self.roles[0, own] < FIRST_CURVE]
+            self.codes[0, free], self.roles[0, free] = code, ALARM if is_fault else MARK
+
     def mark_clipped(self, part: Points) -> int:
-        """Arrows at the border where single values lie beyond it; how many do."""
+        """Arrows at the border where single values lie beyond it; how many do. What was zoomed away is no outlier."""
+        if self._is_part:
+            return 0
         low, high = self._clip
         y = self._scaled(part.y[part.own])
         num_clipped = 0
@@ -143,9 +163,10 @@ class _Canvas:
         self._put(part.missing_x, np.full(len(part.missing_x), self.num_rows - 1), "×", ALARM)
 
     def _put(self, x: Floats, rows: NDArray[np.int64], character: str, role: int) -> None:
-        """One character at each position."""
-        if len(x):
-            columns = (self._dot_columns(self._scaled_x(x)) // 2).astype(np.int64) + self.left
+        """One character at each position that is in the picture."""
+        seen = (rows >= 0) & (rows < self.num_rows)
+        if seen.any():
+            rows, columns = rows[seen], (self._dot_columns(self._scaled_x(x[seen])) // 2).astype(np.int64) + self.left
             self.codes[rows, columns], self.roles[rows, columns] = ord(character), role
 
     def _x_span(self, parts: Sequence[Points], shown: Range | None) -> Range:
@@ -178,7 +199,8 @@ class _Canvas:
         return np.floor(fraction(scaled_x, self.x_range) * (2 * self._columns - 1) + 0.5)
 
     def _dot_rows(self, y: Floats) -> Floats:
-        return np.rint((1.0 - fraction(self._scaled(y), self.y_range)) * (4 * self.num_rows - 1))
+        beyond = BEYOND if self._is_part else 0.0
+        return np.rint((1.0 - fraction(self._scaled(y), self.y_range, beyond)) * (4 * self.num_rows - 1))
 
     def _cell_rows(self, y: Floats) -> NDArray[np.int64]:
         return (self._dot_rows(y) // 4).astype(np.int64)

@@ -45,7 +45,7 @@ def padded(low: float, high: float) -> Range:
     return low - pad, high + pad
 
 
-def fraction(values: Floats, whole: Range) -> Floats:
-    """Where the values lie in the range, in [0, 1]."""
+def fraction(values: Floats, whole: Range, beyond: float = 0.0) -> Floats:
+    """Where the values lie in the range, in [0, 1], or so many times its width `beyond` it."""
     low, high = whole
-    return np.clip((values - low) / (high - low), 0.0, 1.0)
+    return np.clip((values - low) / (high - low), -beyond, 1.0 + beyond)
