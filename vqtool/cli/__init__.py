@@ -64,9 +64,11 @@ def _check_folder() -> None:
     Raises:
         VqtoolError: the current folder is gone.
     """
+    from pathlib import Path
+
     from vqtool.errors import VqtoolError
 
     try:
-        os.getcwd()
+        Path.cwd()
     except FileNotFoundError:
         raise VqtoolError("the current folder no longer exists: change to another one (cd)") from None
