@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from textual.message import Message
@@ -108,12 +109,14 @@ class CodebookPanel(Widget):
         rows, columns = self.size.height, self.size.width
         scene = empty_scene(rows, columns)
         if self._usage is None:
-            _write_lines(scene, 0, [NOTHING])
+            _write_lines(scene, 0, wrap(NOTHING, max(columns, 1)))
             return scene
         title, start, end = self._shown(len(self._usage.counts))
         usage = CodebookUsage(self._usage.step, self._usage.counts[start:end])
         history = self._history.part(start, end) if self._history.levels.shape[1] >= end else history_of({})
         lines = [*figures(usage, title), *self._each(), *ages(history)]
+        if rows >= MIN_ROWS_FOR_MAP:
+            lines = [part for line in lines for part in wrap(line, max(columns, 1))]
         top = _write_lines(scene, 0, lines)
         if len(history.steps) > 1 and rows - top >= MIN_ROWS_FOR_HEAT:
             height = min(max(3, (rows - top) // 2 - 3), max(3, (end - start) // 2))
