@@ -66,6 +66,15 @@ def test_garbage_is_counted_and_skipped(tmp_path: Path) -> None:
     assert tail.num_bad_lines == 5
 
 
+def test_torn_lines_are_no_record_together(tmp_path: Path) -> None:
+    """Joined by a comma they would be one; whoever parses all lines at once must see it."""
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"step":1,"a":[1\n2]}\n{"step":2}\n{"step":3},{"step":4}\n{"step":5\n"b":6}\n')
+    tail = JsonlTail(path)
+    assert tail.read() == [{"step": 2}]
+    assert tail.num_bad_lines == 5
+
+
 def test_huge_line_is_counted_and_skipped(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"step": 1}\n{"text": "' + b"x" * 3000 + b'"}\n{"step": 2}\n')
