@@ -1,6 +1,6 @@
-"""A thousand broken RoboNet files: each is a right trajectory or a reason; no traceback, no hang, no wrong frame.
+"""Thousands of broken RoboNet files: each is a right trajectory or a reason; no traceback, no hang, no wrong frame.
 
-VQTOOL_FUZZ_MUTANTS sets how many (default 1,000), VQTOOL_FUZZ_SEED which.
+VQTOOL_FUZZ_MUTANTS sets how many (default 2,000), VQTOOL_FUZZ_SEED which.
 """
 
 import os
@@ -24,7 +24,7 @@ from vqtool.data.sources.synthetic import Recording, to_robonet
 from vqtool.preprocessing.pool import map_ordered, process_pool, within
 from vqtool.preprocessing.work import Processed, Task, give_up, process
 
-NUM_MUTANTS = int(os.environ.get("VQTOOL_FUZZ_MUTANTS", "1000"))
+NUM_MUTANTS = int(os.environ.get("VQTOOL_FUZZ_MUTANTS", "2000"))
 SEED = int(os.environ.get("VQTOOL_FUZZ_SEED", "0"))
 LENGTH, SIZE = 5, 16
 Rng = np.random.Generator
