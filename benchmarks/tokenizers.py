@@ -4,12 +4,14 @@ Every row is a config with settings of its own, trained from nothing for `--seco
 checkpoints not counted), one seed. Then its averaged weights reconstruct all clips of 12 frames of val and test, and of
 the test split of a second store of real videos. The original's recipe is its network at 32 channels, a codebook drawn
 in +-1/K, beta on the codebook's term, plain Adam; the rest as published. GFLOP are of encoding and decoding a frame of
-a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over the val split. A code is used when a
-clip of train has it; the 12 scenes of val cannot show every code, so what they show stands beside that. Trajectories
-shorter than a clip are in the store too: tokenizers of single frames learn from them.
+a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over the val split. The target of used codes
+is held against an epoch of train as training draws it, augmented; a code may be there for pictures that only the
+augmentation makes, so train as it is stands beside it. Trajectories shorter than a clip are in the store too:
+tokenizers of single frames learn from them.
 """
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -21,27 +23,30 @@ from pathlib import Path
 
 import torch
 from measuring import REPOSITORY, Target, report, table
+from measuring.anchors import PUBLISHED, anchors
+from measuring.stores import real_store, sim_store
 from torch.utils.flop_counter import FlopCounterMode
 
 from vqtool.core.checkpoint import load_model
-from vqtool.core.config import Config, PreprocessConfig
+from vqtool.core.config import Config
 from vqtool.core.config_file import load_config
-from vqtool.core.device import choose_device, choose_precision
+from vqtool.core.device import autocast, choose_device, choose_precision
 from vqtool.core.metrics import METRIC_WEIGHTS, build_metrics
-from vqtool.core.metrics.codebook import code_lengths
+from vqtool.core.metrics.codebook import CodebookUsage, code_lengths
 from vqtool.core.tokenizers import Tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.evaluation.baselines import baselines_for
 from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
 from vqtool.evaluation.weights import load_networks
-from vqtool.preprocessing.pipeline import preprocess
 from vqtool.runs.checkpoints import find_checkpoint
+from vqtool.training.batches import Batches
 from vqtool.training.session import Session
 from vqtool.training.start import start_run
 from vqtool.training.trainer import StepResult
 
 CLIP_FRAMES = 12
+BATCH_FRAMES = 48
 METRICS = ("psnr", "psnr_static", "psnr_moving", "ssim", "lpips")
 QUIET = ["train.steps=1000000", "train.eval_every=1000000", "train.preview_every=1000000"]
 
@@ -94,13 +99,6 @@ class Trained:
     gigaflops_per_frame: float
 
 
-def made_store(hdf5: Path, output: Path, num_held_out: int) -> Path:
-    """The frame store of a folder of RoboNet files, with as many trajectories in val and in test."""
-    held_out = {"val": num_held_out, "test": num_held_out}
-    preprocess(PreprocessConfig(input=str(hdf5), output=str(output), min_frames=8, **held_out))
-    return output
-
-
 def train(name: str, row: Row, store: Path, folder: Path, seconds: float) -> Trained:
     """Train one row; its run stays in `folder`."""
     run = f"{name.replace(',', '').replace(' ', '-').replace('+', 'with')}"
@@ -144,24 +142,13 @@ def score(trained: Mapping[str, Trained], windows: Windows, metrics: Sequence[st
     return {row.name: result for row, result in zip(rows, results, strict=True)}
 
 
-def facts(trained: Mapping[str, Trained], seen: Mapping[str, Evaluation], unseen: Mapping[str, Evaluation]) -> str:
-    """What each row costs, and how it uses its codes on clips that it has seen (train) and has not (val)."""
-    head = [
-        "",
-        "M parameters",
-        "GFLOP/frame",
-        "steps",
-        "frames/s",
-        "tokens/clip",
-        "bits/frame",
-        "entropy",
-        "codes used on train",
-        "on val",
-    ]
+def facts(trained: Mapping[str, Trained], unseen: Mapping[str, Evaluation]) -> str:
+    """What each row costs."""
+    head = ["", "M parameters", "GFLOP/frame", "steps", "frames/s", "tokens/clip", "bits/frame", "entropy"]
     rows = []
     for name, row in trained.items():
-        sizes, counts = row.model.codebook_sizes, counts_of(unseen[name]).double()
-        lengths = code_lengths(counts, sizes)
+        counts = counts_of(unseen[name]).double()
+        lengths = code_lengths(counts, row.model.codebook_sizes)
         entropy = float((counts * lengths)[counts > 0].sum() / counts.sum()) * row.model.num_tokens(CLIP_FRAMES)
         rows.append(
             [
@@ -173,10 +160,6 @@ def facts(trained: Mapping[str, Trained], seen: Mapping[str, Evaluation], unseen
                 str(row.model.num_tokens(CLIP_FRAMES)),
                 f"{row.model.bits(CLIP_FRAMES) / CLIP_FRAMES:.1f}",
                 f"{entropy / CLIP_FRAMES:.1f}",
-                *(
-                    " + ".join(f"{int((part > 0).sum())}/{len(part)}" for part in torch.split(counts, list(sizes)))
-                    for counts in (counts_of(seen[name]), counts_of(unseen[name]))
-                ),
             ]
         )
     return table(head, rows)
@@ -186,6 +169,38 @@ def counts_of(result: Evaluation) -> torch.Tensor:
     """How often a model used each of its codes."""
     assert result.usage is not None
     return result.usage.counts
+
+
+def counts_as_drawn(row: Trained, store: FrameStore) -> torch.Tensor:
+    """How often a model uses each of its codes over an epoch of what it learns from, augmented as in training."""
+    config, device = row.config, choose_device("auto")
+    windows = Windows(store, "train", config.data.clip_frames, config.data.stride)
+    batches = Batches(windows, BATCH_FRAMES // config.data.clip_frames, 0, device, config.data.augment)
+    usage = CodebookUsage(row.model.codebook_size)
+    with torch.inference_mode(), autocast(device, choose_precision(config.train.precision, device)):
+        for _ in range(math.ceil(len(windows) * config.data.clip_frames / BATCH_FRAMES)):
+            usage.update(row.model.encode(batches.next()).of_clips())
+    return usage.counts
+
+
+def codes_table(trained: Mapping[str, Trained], counts: Mapping[str, Mapping[str, torch.Tensor]]) -> str:
+    """Codes used and perplexity of every codebook, a column a split."""
+    rows = [
+        [name, *(codes(found[name], row.model.codebook_sizes) for found in counts.values())]
+        for name, row in trained.items()
+    ]
+    return table(["codes used (perplexity), of 1,024 each", *counts], rows)
+
+
+def codes(counts: torch.Tensor, sizes: Sequence[int]) -> str:
+    """The codebooks of a model side by side."""
+    parts = torch.split(counts.double(), list(sizes))
+    return " + ".join(f"{int((part > 0).sum())} ({perplexity(part):.0f})" for part in parts)
+
+
+def perplexity(counts_K: torch.Tensor) -> float:
+    """Two to the entropy of the codes of one codebook."""
+    return float(torch.special.entr(counts_K / counts_K.sum()).sum().exp())
 
 
 def score_table(scores: Mapping[str, Evaluation]) -> str:
@@ -204,6 +219,15 @@ def _cell(metric: str, score: float | None) -> str:
 def section(title: str, scores: Mapping[str, Evaluation]) -> str:
     """A split's table under its name."""
     return f"{title}, {len(next(iter(scores.values())).clip_names)} clips\n\n{score_table(scores)}"
+
+
+def difficulty(store: FrameStore) -> str:
+    """The anchors of both held-out splits beside those of the split that the targets were set on."""
+    found = {split: anchors(store, split) for split in ("val", "test")}
+    rows = [
+        [name, f"{psnr:.1f}", *(f"{found[split][name]:.2f}" for split in found)] for name, psnr in PUBLISHED.items()
+    ]
+    return f"How hard the scenes are, PSNR in dB\n\n{table(['', 'of the targets, val', *found], rows)}"
 
 
 def targets(scores: Mapping[str, Evaluation], usage: Mapping[str, int]) -> list[Target]:
@@ -251,8 +275,8 @@ def main() -> int:
     parser.add_argument("--output", action="store_true", help="write benchmarks/results/DATE-NAME.md too")
     options = parser.parse_args()
     folder = options.runs or Path(tempfile.mkdtemp(prefix="tokenizers-"))
-    store = options.store or made_store(options.data / "robonet_sim" / "hdf5", folder / "sim64", 12)
-    real = options.real or made_store(options.data / "robonet_real" / "hdf5", folder / "real64", 1)
+    store = options.store or sim_store(options.data, folder / "sim64")
+    real = options.real or real_store(options.data, folder / "real64")
     trained = {}
     for name in options.rows:
         started = time.monotonic()
@@ -264,10 +288,19 @@ def main() -> int:
         for title, (path, split) in stores.items()
     }
     seen = score(trained, evaluation_windows(FrameStore.open(store), "train", CLIP_FRAMES), ["psnr", "psnr_moving"])
-    usage = {name: int((counts_of(seen[name]) > 0).sum()) for name in trained}
+    counts = {
+        "train as drawn": {name: counts_as_drawn(row, FrameStore.open(store)) for name, row in trained.items()},
+        **{
+            title: {name: counts_of(found[name]) for name in trained}
+            for title, found in {"train": seen, **scores}.items()
+        },
+    }
+    usage = {name: int((found > 0).sum()) for name, found in counts["train as drawn"].items()}
     sections = [
         f"{options.seconds:g} s of training a row.",
-        facts(trained, seen, scores["val"]),
+        difficulty(FrameStore.open(store)),
+        facts(trained, scores["val"]),
+        codes_table(trained, counts),
         *(section(title, found) for title, found in {**scores, "train": seen}.items()),
     ]
     name = f"tokenizers-{options.seconds:g}s"

@@ -51,6 +51,13 @@ def test_each_fault_is_told_with_its_numbers_once_until_it_is_over() -> None:
         assert kinds(watch, **change) == [kind]
 
 
+def test_a_part_that_joins_the_loss_is_no_spike() -> None:
+    watch = warmed_up()
+    joined = {"loss__total": 1.4, "loss__perceptual": 0.6}
+    assert all(kinds(watch, **joined) == [] for _ in range(30))
+    assert kinds(watch, **joined | {"loss__total": 5.0}) == ["spike"]
+
+
 def test_just_below_the_bounds_nothing_is_told() -> None:
     almost = {"loss__total": 0.59, "loss__commitment": 0.099, "codebook__used": 52.0}
     assert kinds(warmed_up(), seconds=9.9, **almost) == []

@@ -60,8 +60,7 @@ def _config(hdf5: Path, store: Path, runs: Path, steps: int | None) -> Config:
     from vqtool.core.config_file import load_config
 
     flags = options.overrides(
-        # Many small steps get further in a short time than few large ones.
-        ["preprocess.val=6", "preprocess.test=6", "train.batch_size=16"],
+        ["preprocess.val=6", "preprocess.test=6"],
         preprocess__input=str(hdf5),
         preprocess__output=str(store),
         data__store=str(store),

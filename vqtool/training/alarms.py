@@ -34,11 +34,17 @@ class AlarmWatch:
     def __init__(self, codebook_size: int) -> None:
         self._codebook_size = codebook_size
         self._recent: dict[str, deque[float]] = {}
+        self._losses: set[str] = set()
         self._num_starved = 0
         self._present: set[str] = set()
 
     def update(self, numbers: Mapping[str, float], seconds: float, quantized: bool) -> list[Alarm]:
         """The faults that begin with this line; `seconds` is how long its step took."""
+        losses = {name for name in numbers if name.startswith("loss/")}
+        if losses != self._losses:
+            # A sum of other parts is on another scale: LPIPS with a late start, say.
+            self._losses = losses
+            self._recent.pop("total", None)
         found = list(self._find(numbers, seconds, quantized))
         fresh = [alarm for alarm in found if alarm.kind not in self._present]
         self._present = {alarm.kind for alarm in found}

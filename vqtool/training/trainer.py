@@ -157,7 +157,7 @@ class Trainer:
         data_seconds = time.monotonic() - started
         with autocast(self.device, self.precision):
             result = self.model(frames_BTCHW, quantized)
-            loss = self.loss(frames_BTCHW, result)
+            loss = self.loss(frames_BTCHW, result, self.share_done)
         parts = loss.parts | self._backward(frames_BTCHW, result, loss)
         if result.tokens is not None:
             self.usage.update(result.tokens.of_clips(), self.step)

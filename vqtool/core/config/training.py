@@ -24,6 +24,7 @@ class LossConfig(Section):
     pixel_kind: PixelKind = setting("l1", "that distance: absolute, squared, or Charbonnier's between the two")
     motion_weight: Weight = setting(0.0, "extra weight of pixels that move, for a tokenizer that tells which do")
     perceptual_weight: Weight = setting(1.0, "weight of LPIPS (VGG16, v0.1)")
+    perceptual_start: Share = setting(0.0, "share of the run after which LPIPS takes part")
     codebook_weight: Weight = setting(1.0, "weight of the quantizer's codebook and commitment losses")
     fvd_mean_weight: Weight = setting(0.0, "weight of the distance of mean I3D logits; needs clips of 9 frames")
     fvd_cov_weight: Weight = setting(0.0, "weight of the distance of their covariances")

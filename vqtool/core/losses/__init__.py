@@ -42,8 +42,11 @@ class TokenizerLoss(nn.Module):
         self.perceptual = PerceptualLoss(lpips) if lpips is not None else None
         self.video_features = video_features
 
-    def forward(self, frames_BTCHW: Tensor, result: Reconstruction) -> Loss:
-        """The loss of a reconstruction of `frames_BTCHW`, or of the target it names, both in [-1, 1]."""
+    def forward(self, frames_BTCHW: Tensor, result: Reconstruction, share_done: float = 1.0) -> Loss:
+        """The loss of a reconstruction of `frames_BTCHW`, or of the target it names, both in [-1, 1].
+
+        `share_done` in [0, 1] is how much of the run is over: LPIPS may have a later start.
+        """
         target_BTCHW = frames_BTCHW if result.target_BTCHW is None else result.target_BTCHW
         distances_BTCHW = pixel_distances(target_BTCHW, result.frames_BTCHW, self.config.pixel_kind)
         pixel = distances_BTCHW.mean()
@@ -56,7 +59,7 @@ class TokenizerLoss(nn.Module):
             motion = (distances_BTCHW * result.moving_BTHW[:, :, None]).mean()
             total = total + self.config.pixel_weight * self.config.motion_weight * motion
             parts["motion"] = motion.detach()
-        if self.perceptual is not None:
+        if self.perceptual is not None and share_done >= self.config.perceptual_start:
             perceptual = self.perceptual(target_BTCHW, result.frames_BTCHW)
             total = total + self.config.perceptual_weight * perceptual
             parts["perceptual"] = perceptual.detach()
