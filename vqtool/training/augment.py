@@ -70,7 +70,7 @@ def _jitter_chunk_(pixels_BTHWC: Tensor, factors: Tensor) -> None:
     brightness, contrast, saturation = factors.unbind(1)
     luma = pixels_BTHWC.new_tensor(LUMA)
     levels_BTHWC = pixels_BTHWC.add_(1).mul_(brightness / 2).clamp_(0, 1)
-    mean = (levels_BTHWC @ luma).mean(dim=(1, 2, 3))[:, None, None, None, None]
+    mean = (levels_BTHWC.mean(dim=(1, 2, 3)) @ luma)[:, None, None, None, None]
     levels_BTHWC.mul_(contrast).add_(mean * (1 - contrast)).clamp_(0, 1)
     # What is right of the sign is the same grey for the three channels.
     mix_B133 = saturation * torch.eye(3).to(luma) + (1 - saturation) * luma[:, None]
