@@ -73,7 +73,7 @@ def _jitter_chunk_(pixels_BTHWC: Tensor, factors: Tensor) -> None:
     mean = (levels_BTHWC.mean(dim=(1, 2, 3)) @ luma)[:, None, None, None, None]
     levels_BTHWC.mul_(contrast).add_(mean * (1 - contrast)).clamp_(0, 1)
     # What is right of the sign is the same grey for the three channels.
-    mix_B133 = saturation * torch.eye(3).to(luma) + (1 - saturation) * luma[:, None]
+    mix_B133 = saturation * torch.eye(3, device=luma.device) + (1 - saturation) * luma[:, None]
     torch.clamp(levels_BTHWC @ mix_B133, 0, 1, out=levels_BTHWC)
     levels_BTHWC.mul_(2).sub_(1)
 

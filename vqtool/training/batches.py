@@ -27,11 +27,12 @@ MAX_RECENT = 64
 
 @dataclass(frozen=True)
 class _Ready:
-    """A batch, the windows in it, and where the stream goes on after it."""
+    """A batch, the windows in it, and where the stream goes on after it; `is_done` says when a GPU has it."""
 
     frames_BTCHW: Tensor
     indices: Indices
     state: dict[str, int]
+    is_done: torch.cuda.Event | None
 
 
 class Batches:
@@ -61,6 +62,8 @@ class Batches:
         self._recent: deque[Indices] = deque(maxlen=MAX_RECENT)
         self._thread = _thread_on_one_core()
         self._coming: Future[_Ready] | None = None
+        # Its own, so that nothing waits for the operations of a step that are not done yet.
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def next(self) -> Tensor:
         """The next batch, augmented by draws that depend on the seed and the position in the stream alone.
@@ -74,6 +77,10 @@ class Batches:
         self._position = ready.state
         self._recent.append(ready.indices)
         self._coming = self._thread.submit(self._load)
+        if ready.is_done:
+            step = torch.cuda.current_stream(self.device)
+            step.wait_event(ready.is_done)
+            ready.frames_BTCHW.record_stream(step)
         return ready.frames_BTCHW
 
     def clip_names(self, num_batches: int) -> list[str]:
@@ -94,16 +101,17 @@ class Batches:
         self._position = self._sampler.state()
 
     def _load(self) -> _Ready:
-        """In the thread, which has a current GPU of its own, and no autocast."""
+        """In the thread, which has a current GPU and stream of its own, and no autocast."""
         position = self._sampler.num_drawn
         indices = self._sampler.next()
         self._memories.rotate()
-        with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
+        with torch.cuda.stream(self._stream) if self._stream else nullcontext():
             frames_BTCHW = to_model(self.windows.views(indices), self.device, self._memories[0])
             if self._augmentation != NO_AUGMENT:
                 rng = np.random.default_rng([self._sampler.seed, position, AUGMENT_STREAM])
                 augment(frames_BTCHW, self._augmentation, rng, self._processes.rank, self._processes.size)
-        return _Ready(frames_BTCHW, indices, self._sampler.state())
+        is_done = self._stream.record_event() if self._stream else None
+        return _Ready(frames_BTCHW, indices, self._sampler.state(), is_done)
 
 
 def _thread_on_one_core() -> ThreadPoolExecutor:

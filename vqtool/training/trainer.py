@@ -91,6 +91,7 @@ class Trainer:
         self.seconds = 0.0
         self._optim, self._train = optim, train
         self._skipped_in_a_row = 0
+        self._look_at_model()
 
     @property
     def share_done(self) -> float:
@@ -115,8 +116,9 @@ class Trainer:
         lr = learning_rate(self._optim, self.stage_step, self.stage_progress)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        if not self.model.is_fitted:
+        if not self._is_fitted:
             self.model.fit(self.batches.next() for _ in itertools.count())
+            self._is_fitted = True
         quantized = self._codebook_is_ready()
         results = [self._accumulate(quantized) for _ in range(self._train.accumulate)]
         self._average_gradients()
@@ -185,6 +187,12 @@ class Trainer:
     def _enter_stage(self, number: int) -> None:
         self.model.enter_stage(number)
         self.optimizer = build_optimizer(self.model, self._optim)
+        self._look_at_model()
+
+    def _look_at_model(self) -> None:
+        """Keep what the model says of itself: asked at every step, a GPU would be waited for each time."""
+        self._is_fitted = self.model.is_fitted
+        self._is_initialised = self.model.quantizer.is_initialised
 
     def _average_gradients(self) -> None:
         """The mean over the processes, of which each has the gradient of its slice of the batch."""
@@ -223,13 +231,13 @@ class Trainer:
         warmed_up = (
             self.stage_step >= min(quantizer.warmup_steps, stage_steps // 10) or self.stage_progress >= MAX_WARMUP_SHARE
         )
-        if not quantizer.is_initialised and warmed_up:
+        if not self._is_initialised and warmed_up:
             latents_ND = self._collect_latents(quantizer.num_initial_vectors)
             if not latents_ND.isfinite().all():
                 raise self._diverged(f"latents are not finite at step {self.step}, before the codebook is placed")
             quantizer.initialise(latents_ND)
-        ready: bool = quantizer.is_initialised
-        return ready
+            self._is_initialised = True
+        return self._is_initialised
 
     @torch.no_grad()
     def _collect_latents(self, num: int) -> Tensor:

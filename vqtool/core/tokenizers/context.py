@@ -9,12 +9,17 @@ from vqtool.core.config import ClipConfig
 from vqtool.core.networks.linear_path import LinearPath
 from vqtool.core.networks.patch import PatchDecoder, PatchEncoder, silence
 from vqtool.core.quantizers import Quantized, build_quantizer
+from vqtool.core.ranks import num_ranks, rows_of_this_rank
 
 
 def draw_frames(frames_BTCHW: Tensor, num_drawn: int) -> Tensor:
-    """Frames of each clip by chance, no frame twice: (B, n, C, R, R), n at most T."""
+    """Frames of each clip by chance, no frame twice: (B, n, C, R, R), n at most T.
+
+    In a distributed run those that one process would draw of the whole batch.
+    """
     num_clips, num_frames = frames_BTCHW.shape[:2]
-    drawn_Bn = torch.rand(num_clips, num_frames).argsort(dim=1)[:, :num_drawn].to(frames_BTCHW.device)
+    chances_BT = rows_of_this_rank(torch.rand(num_clips * num_ranks(), num_frames))
+    drawn_Bn = chances_BT.argsort(dim=1)[:, :num_drawn].to(frames_BTCHW.device, non_blocking=True)
     return frames_BTCHW[torch.arange(num_clips, device=frames_BTCHW.device)[:, None], drawn_Bn]
 
 
