@@ -29,7 +29,9 @@ class Waits(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.__name__.lstrip("_")
-        by_mask = name.startswith(("index.", "index_put")) and any(getattr(i, "dtype", None) == torch.bool for i in args[1])
+        by_mask = name.startswith(("index.", "index_put")) and any(
+            getattr(i, "dtype", None) == torch.bool for i in args[1]
+        )
         if by_mask or name.split(".")[0] in WAITING:
             self.names.append(name)
         return func(*args, **(kwargs or {}))

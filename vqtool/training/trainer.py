@@ -217,10 +217,12 @@ class Trainer:
             )
 
     def _diverged(self, what: str) -> NonFiniteError:
+        """What every process raises, with the clips of all of them."""
+        names = self.processes.gather(self.batches.clip_names(self._train.accumulate))
         return NonFiniteError(
             f"{what}: resume with a lower rate (--resume --set optim.lr=...) or with --set train.precision=fp32; "
             "events.jsonl names the clips of the last step",
-            self.batches.clip_names(self._train.accumulate),
+            list(itertools.chain(*names)),
         )
 
     def _codebook_is_ready(self) -> bool:
@@ -232,10 +234,7 @@ class Trainer:
             self.stage_step >= min(quantizer.warmup_steps, stage_steps // 10) or self.stage_progress >= MAX_WARMUP_SHARE
         )
         if not self._is_initialised and warmed_up:
-            latents_ND = self._collect_latents(quantizer.num_initial_vectors)
-            if not latents_ND.isfinite().all():
-                raise self._diverged(f"latents are not finite at step {self.step}, before the codebook is placed")
-            quantizer.initialise(latents_ND)
+            quantizer.initialise(self._collect_latents(quantizer.num_initial_vectors))
             self._is_initialised = True
         return self._is_initialised
 
@@ -247,8 +246,11 @@ class Trainer:
             with autocast(self.device, self.precision):
                 latents_NCHW = self.model.encode_latents(self.batches.next())
             collected.append(of_all_ranks(latents_NCHW.movedim(1, -1).flatten(0, -2)))
+        latents_ND = torch.cat(collected)
+        if not latents_ND.isfinite().all():
+            raise self._diverged(f"latents are not finite at step {self.step}, before the codebook is placed")
         # A part for each process, one after the other in the order that one process would have them.
-        return torch.cat(collected).chunk(self.processes.size)[self.processes.rank]
+        return latents_ND.chunk(self.processes.size)[self.processes.rank]
 
     def state(self) -> dict[str, Any]:
         """All that an exact resume needs: tensors, numbers, lists and dicts."""
