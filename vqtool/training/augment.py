@@ -62,7 +62,7 @@ def jitter_(frames_BTCHW: Tensor, brightness: Tensor, contrast: Tensor, saturati
     chunk = len(frames_BTCHW)
     if frames_BTCHW.device.type == "cpu":
         chunk = max(CPU_CHUNK // frames_BTCHW[0].numel(), 1)
-    for pixels, factors in zip(pixels_BTHWC.split(chunk), factors_B3.split(chunk), strict=True):
+    for pixels, factors in zip(torch.split(pixels_BTHWC, chunk), torch.split(factors_B3, chunk), strict=True):
         _jitter_chunk_(pixels, factors[:, :, None, None, None, None])
 
 

@@ -63,7 +63,7 @@ class Batches:
         self._thread = _thread_on_one_core()
         self._coming: Future[_Ready] | None = None
         # Its own, so that nothing waits for the operations of a step that are not done yet.
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def next(self) -> Tensor:
         """The next batch, augmented by draws that depend on the seed and the position in the stream alone.
@@ -119,6 +119,7 @@ def _thread_on_one_core() -> ThreadPoolExecutor:
     num_threads = torch.get_num_threads()
     thread = ThreadPoolExecutor(1, thread_name_prefix="next batch")
     # Asked first, for a thread takes over the number of all at its first look.
-    thread.submit(lambda: (torch.get_num_threads(), torch.set_num_threads(1))).result()
+    thread.submit(torch.get_num_threads).result()
+    thread.submit(torch.set_num_threads, 1).result()
     torch.set_num_threads(num_threads)  # torch has changed that of all threads to come, too
     return thread

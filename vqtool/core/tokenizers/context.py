@@ -50,9 +50,12 @@ class Context(nn.Module):
         return frames_BTCHW[:, 0] if self.kind == "first" else frames_BTCHW.mean(dim=1)
 
     def examples(self, frames_BTCHW: Tensor) -> Tensor:
-        """Pictures to learn from, (B x n, 3, R, R): of each clip its context and, for variety, some of its frames."""
-        frames_NCHW = draw_frames(frames_BTCHW, self.num_examples - 1).flatten(0, 1)
-        return torch.cat([self.picture(frames_BTCHW), frames_NCHW])
+        """Pictures to learn from, (B x n, 3, R, R): of each clip its context and, for variety, some of its frames.
+
+        Clip after clip, so that those of several processes one after the other are those of one.
+        """
+        drawn_BnCHW = draw_frames(frames_BTCHW, self.num_examples - 1)
+        return torch.cat([self.picture(frames_BTCHW)[:, None], drawn_BnCHW], dim=1).flatten(0, 1)
 
     def latents(self, pictures_NCHW: Tensor) -> Tensor:
         """What the quantizer sees: float32 (N, D, hc, wc)."""
