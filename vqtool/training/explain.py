@@ -19,8 +19,8 @@ def explained(error: Exception, train: TrainConfig, store: FrameStore, run: RunF
         )
     if isinstance(error, dist.DistError) or "/gloo/" in str(error):
         return VqtoolError(
-            f"another process of this job has ended, or cannot be reached any more ({str(error).splitlines()[0]}): look "
-            f"for its own message, then start the job again: vqtool train --run {run.path} --resume goes on from the "
+            f"another process of this job has ended, or cannot be reached ({str(error).splitlines()[0]}): look for "
+            f"its own message, then start the job again: vqtool train --run {run.path} --resume goes on from the "
             "last checkpoint, with any number of processes"
         )
     lost = store.lost_file() if isinstance(error, DataError) else None
