@@ -91,6 +91,7 @@ class Trainer:
         self.seconds = 0.0
         self._optim, self._train = optim, train
         self._skipped_in_a_row = 0
+        self._is_fitted = self._is_initialised = False
         self._look_at_model()
 
     @property
