@@ -167,7 +167,7 @@ def test_training_answers_for_pictures_of_its_choice(model: ClipTokenizer) -> No
     assert result.target_BTCHW is not None
     assert result.target_BTCHW.shape == result.frames_BTCHW.shape == (6, 1, 3, 16, 16)
     torch.testing.assert_close(result.target_BTCHW[::2, 0], picture)
-    for target in result.target_BTCHW[3:, 0]:
+    for target in result.target_BTCHW[1::2, 0]:
         assert (frames == target).flatten(2).all(dim=2).sum() == 1
     model.enter_stage(CHANGES)
     result = model(frames)
