@@ -30,11 +30,17 @@ def read(batches: Batches, count: int) -> list[Tensor]:
     return [batches.next().clone() for _ in range(count)]
 
 
+def let_it_read_ahead(batches: Batches) -> None:
+    """Wait until the thread has nothing to do."""
+    batches._thread.submit(int).result()
+
+
 def test_the_position_is_that_of_the_batches_given_out(windows: Windows) -> None:
     batches, sampler = Batches(windows, 3, 5, CPU), BatchSampler(len(windows), 3, 5)
     assert batches.state() == sampler.state()
     for _ in range(5):
         assert torch.equal(batches.next(), to_model(windows.gather(sampler.next()), CPU))
+        let_it_read_ahead(batches)
         assert batches.state() == sampler.state()
 
 
@@ -42,6 +48,7 @@ def test_going_back_forgets_the_batch_that_was_read_ahead(windows: Windows) -> N
     batches = Batches(windows, 3, 5, CPU, ALL)
     start = batches.state()
     first = read(batches, 4)
+    let_it_read_ahead(batches)
     middle = batches.state()
     rest = read(batches, 3)
     for state, expected in ((middle, rest), (start, [*first, *rest]), (middle, rest)):
@@ -69,6 +76,7 @@ def test_autocast_around_a_step_does_not_reach_its_data(windows: Windows) -> Non
 def test_the_clips_that_can_be_named_are_those_given_out(windows: Windows) -> None:
     batches, sampler = Batches(windows, 3, 5, CPU), BatchSampler(len(windows), 3, 5)
     read(batches, 2)
+    let_it_read_ahead(batches)
     given = [windows.name_of(int(index)) for _ in range(2) for index in sampler.next()]
     assert batches.clip_names(2) == given and batches.clip_names(1) == given[3:]
 
