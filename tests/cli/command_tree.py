@@ -50,6 +50,6 @@ def parse(line: str) -> str:
 def command_lines(text: str, indent: str = "") -> Iterator[str]:
     """The lines, indented so, that run vqtool, whole where a backslash continues them."""
     for line in text.replace("\\\n", " ").splitlines():
-        found = re.match(indent + r"(?:srun |torchrun .*-m |.*\bpython -m )?(vqtool .*)", line)
+        found = re.match(indent + r"(?:srun |torchrun .*-m (?:-- )?|.*\bpython -m )?(vqtool .*)", line)
         if found:
             yield re.split(r"\s+\||\s+&&|\s+>|;", found[1])[0]

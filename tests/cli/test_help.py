@@ -1,5 +1,7 @@
 """Rules for the help of every command, and for every command line that is shown anywhere."""
 
+import re
+import shlex
 from typing import Any
 
 import pytest
@@ -91,6 +93,17 @@ def test_command_lines_in_the_documents_parse(page: Any) -> None:
         text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in text.splitlines())
     for line in command_lines(text, " {4}"):
         parse(line.replace("...", ""))
+
+
+def test_torchrun_takes_the_lines_that_start_it() -> None:
+    """It looks for beginnings of its own options among ours."""
+    from torch.distributed.run import parse_args
+
+    text = "\n".join(page.read_text(encoding="utf-8").replace("\\\n", " ") for page in PAGES)
+    lines = re.findall(r"^ {4}torchrun (.*)", text, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        assert parse_args(shlex.split(line)).training_script == "vqtool", line
 
 
 def test_there_are_command_lines_in_the_documents() -> None:

@@ -43,11 +43,14 @@ def test_the_mistake_of_the_lowest_rank_is_raised_everywhere(monkeypatch: pytest
 
 
 def test_each_process_takes_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    current: list[int] = []
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     assert Processes(3, 4, 1).place(cuda) == torch.device("cuda:1")
     assert Processes(3, 4, 1).place(cpu) == cpu
     assert Processes().place(torch.device("cuda:1")) == torch.device("cuda:1")
+    assert current == [1]
     with pytest.raises(ConfigError, match=r"has no GPU of its own \(2 here\)"):
         Processes(2, 4, 2).place(cuda)
     with pytest.raises(ConfigError, match="--device cuda:1 with 4 processes"):

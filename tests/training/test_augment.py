@@ -13,7 +13,8 @@ from vqtool.core.frames import to_model
 from vqtool.data.sampler import BatchSampler
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
-from vqtool.training.augment import augment, crop, flip, jitter
+from vqtool.training import augment as augmenting
+from vqtool.training.augment import augment, crop, flip_, jitter_
 from vqtool.training.batches import Batches
 
 CPU = torch.device("cpu")
@@ -41,7 +42,8 @@ def rng() -> np.random.Generator:
 
 def test_flip_mirrors_exactly_the_chosen_clips() -> None:
     clips = random_clips()
-    flipped = flip(clips, np.array([True, False, False, True]))
+    flipped = clips.clone()
+    flip_(flipped, np.array([True, False, False, True]))
     assert torch.equal(flipped[[1, 2]], clips[[1, 2]])
     columns = torch.arange(7, -1, -1)
     assert torch.equal(flipped[[0, 3]], clips[[0, 3]][..., columns])
@@ -49,8 +51,8 @@ def test_flip_mirrors_exactly_the_chosen_clips() -> None:
 
 def test_flip_chooses_with_its_probability() -> None:
     clips = random_clips(num_clips=400, num_frames=1, size=2)
-    assert torch.equal(augment(clips, AugmentConfig(flip=1), rng()), clips.flip(-1))
-    changed = (augment(clips, AugmentConfig(flip=0.25), rng()) != clips).flatten(1).any(1)
+    assert torch.equal(augment(clips.clone(), AugmentConfig(flip=1), rng()), clips.flip(-1))
+    changed = (augment(clips.clone(), AugmentConfig(flip=0.25), rng()) != clips).flatten(1).any(1)
     assert 70 <= int(changed.sum()) <= 130
 
 
@@ -91,8 +93,21 @@ def test_random_crops_stay_inside_and_reach_every_edge() -> None:
 )
 def test_jitter_follows_its_formulae(factors: tuple[float, ...], expected: tuple[float, ...]) -> None:
     frame = colour(0.4, 0.6, 0.2)
-    changed = jitter(frame, *(torch.tensor([factor]) for factor in factors))
-    assert second_pixel(changed) == pytest.approx(expected, abs=1e-6)
+    jitter_(frame, *(torch.tensor([factor]) for factor in factors))
+    assert second_pixel(frame) == pytest.approx(expected, abs=1e-6)
+
+
+def test_clips_are_changed_alike_in_whatever_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = random_clips(num_clips=5), random_clips(num_clips=5)
+    augment(whole, ALL, rng())
+    monkeypatch.setattr(augmenting, "CPU_CHUNK", 2 * parts[0].numel())
+    assert torch.allclose(augment(parts, ALL, rng()), whole, atol=1e-6)
+
+
+def test_channels_that_lie_last_make_no_difference() -> None:
+    rows = random_clips()
+    last = rows.movedim(2, -1).contiguous().movedim(-1, 2)
+    assert torch.allclose(augment(last, ALL, rng()), augment(rows, ALL, rng()), atol=1e-6)
 
 
 def test_strengths_bound_the_factors() -> None:

@@ -107,6 +107,7 @@ def test_a_killed_process_ends_the_job_and_a_resume_goes_on(tiniest: Tiniest, tm
     assert forks.wait(main) == 1, told
     (tmp_path / "messages-0").unlink()
     assert run.read_status()["status"] == "failed", told
+    assert "another process of this job has ended" in told[-1] and not any("Traceback" in line for line in told)
     step = list_checkpoints(run)[-1][0]
     session_config = ("--run", str(run.path), "--resume", "--set", f"train.steps={step + 2}")
     code, messages = train(forks, tmp_path, *session_config)

@@ -46,7 +46,7 @@ def train(
 ) -> None:
     """Train a tokenizer on a frame store; Ctrl-C saves a checkpoint and stops.
 
-    Writes a run folder: watch it with `vqtool dash` in another terminal. On N GPUs: torchrun --nproc_per_node=N -m
+    Writes a run folder: watch it with `vqtool dash` in another terminal. On N GPUs: torchrun --nproc_per_node=N -m --
     vqtool train ...; train.batch_size is that of all together.
     """
     from vqtool.cli.processes import only_main_speaks, says_which

@@ -30,7 +30,7 @@ def show(session: Session) -> int | None:
         last_scores: Evaluated | None = None
         for happening in session.happenings():
             if isinstance(happening, StepResult):
-                line.step(happening, _more(session.last_numbers, last_scores))
+                line.step(happening, session.share_done, _more(session.last_numbers, last_scores))
                 continue
             line.print(describe(happening))
             logging.getLogger("vqtool").info(describe(happening))
@@ -103,14 +103,14 @@ class _LiveLine:
         columns = (TextColumn("{task.fields[facts]}"), BarColumn(bar_width=10), TimeRemainingColumn())
         console = Console(stderr=True, markup=False, highlight=False)
         self._bar = Progress(*columns, console=console, transient=True, disable=not self._terminal)
-        self._task = self._bar.add_task("", total=self._total_steps, facts="starting")
+        self._task = self._bar.add_task("", total=1.0, facts="starting")
         self._bar.start()
         return self
 
     def __exit__(self, *details: object) -> None:
         self._bar.stop()
 
-    def step(self, result: StepResult, more: str) -> None:
+    def step(self, result: StepResult, share_done: float, more: str) -> None:
         now = time.monotonic()
         if now - self._last_plain >= PLAIN_SECONDS:
             self._last_plain = now
@@ -121,7 +121,7 @@ class _LiveLine:
             self._last_live = now
             loss, speed = float(result.losses["total"]), result.num_frames / result.seconds
             facts = f"{result.step}/{self._total_steps}  loss {loss:.4f}  {speed:.0f} frames/s  {more}"
-            self._bar.update(self._task, completed=result.step, facts=facts)
+            self._bar.update(self._task, completed=share_done, facts=facts)
 
     def print(self, text: str) -> None:
         if self._terminal:

@@ -44,7 +44,7 @@ def check_device(driver: Path = NVIDIA_DRIVER) -> Finding:
         return Finding("device", "broken", f"does not compute: {error}", "update the driver, or give --device cpu")
     if device.type != "cpu":
         num_gpus = torch.cuda.device_count()
-        remedy = f"to use all: torchrun --nproc_per_node={num_gpus} -m vqtool train ..." if num_gpus > 1 else ""
+        remedy = f"to use all: torchrun --nproc_per_node={num_gpus} -m -- vqtool train ..." if num_gpus > 1 else ""
         return Finding("device", "ok", f"{num_gpus} x {describe_device(device)}", remedy)
     if not driver.is_file():
         return Finding(

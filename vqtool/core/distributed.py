@@ -88,6 +88,8 @@ class Processes:
     def place(self, device: torch.device) -> torch.device:
         """`device`, or this process's own GPU where `cuda` names none and there are several processes.
 
+        That GPU is the current one from then on, for pinned memory is taken through it.
+
         Raises:
             ConfigError: fewer GPUs on this machine than processes that want one.
         """
@@ -100,6 +102,7 @@ class Processes:
                 f"process {self.local_rank} of this machine has no GPU of its own ({torch.cuda.device_count()} here): "
                 "start as many processes as there are GPUs, or use --device cpu"
             )
+        torch.cuda.set_device(self.local_rank)
         return torch.device("cuda", self.local_rank)
 
 

@@ -33,6 +33,11 @@ def of_all_ranks(tensor: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def rows_of_this_rank(tensor: Tensor) -> Tensor:
+    """This process's equal share of rows that all have: with one process all of them."""
+    return tensor if num_ranks() == 1 else tensor.chunk(num_ranks())[dist.get_rank()]
+
+
 def rows_of_all_ranks(vectors_ND: Tensor, chosen_K: Tensor) -> Tensor:
     """Rows (K, D) of the vectors of all processes, one after the other; the same on every process.
 

@@ -97,6 +97,11 @@ class Session:
         """Steps of the whole run."""
         return self._train.steps
 
+    @property
+    def share_done(self) -> float:
+        """How much of the run is over, in [0, 1], by steps or by its wall budget."""
+        return self._trainer.share_done
+
     def resume(self) -> int:
         """Go on from the run's latest whole checkpoint; gives its step, 0 where there is no checkpoint yet.
 

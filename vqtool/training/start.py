@@ -26,6 +26,7 @@ from vqtool.runs.checkpoints import list_checkpoints
 from vqtool.runs.folder import RunFolder, create_run, is_alive, process_facts
 from vqtool.training.adversary import Adversary
 from vqtool.training.batches import Batches
+from vqtool.training.compiled import check_compile, compile_networks
 from vqtool.training.evaluator import Evaluator
 from vqtool.training.session import Session
 from vqtool.training.tensorboard import check_tensorboard
@@ -113,6 +114,8 @@ def build(config: Config, device: torch.device, processes: Processes = ALONE) ->
     """
     if config.train.tensorboard:
         check_tensorboard()
+    if config.train.compile:
+        check_compile(device, config.loss)
     if config.train.batch_size % processes.size:
         raise ConfigError(
             f"train.batch_size={config.train.batch_size} is that of all {processes.size} processes together and cannot "
@@ -137,7 +140,10 @@ def build(config: Config, device: torch.device, processes: Processes = ALONE) ->
     adversary = None
     if config.loss.adversarial_weight > 0:
         adversary = Adversary(config.loss, config.optim, model.resolution, device, precision, processes)
-    return Trainer(model, loss, batches, config.optim, config.train, processes, adversary), evaluator
+    trainer = Trainer(model, loss, batches, config.optim, config.train, processes, adversary)
+    if config.train.compile:
+        compile_networks(trainer.model)
+    return trainer, evaluator
 
 
 def _perceptual(config: LossConfig, networks: Networks) -> LPIPS | None:

@@ -91,6 +91,8 @@ class Trainer:
         self.seconds = 0.0
         self._optim, self._train = optim, train
         self._skipped_in_a_row = 0
+        self._is_fitted = self._is_initialised = False
+        self._look_at_model()
 
     @property
     def share_done(self) -> float:
@@ -115,8 +117,9 @@ class Trainer:
         lr = learning_rate(self._optim, self.stage_step, self.stage_progress)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        if not self.model.is_fitted:
+        if not self._is_fitted:
             self.model.fit(self.batches.next() for _ in itertools.count())
+            self._is_fitted = True
         quantized = self._codebook_is_ready()
         results = [self._accumulate(quantized) for _ in range(self._train.accumulate)]
         self._average_gradients()
@@ -185,6 +188,12 @@ class Trainer:
     def _enter_stage(self, number: int) -> None:
         self.model.enter_stage(number)
         self.optimizer = build_optimizer(self.model, self._optim)
+        self._look_at_model()
+
+    def _look_at_model(self) -> None:
+        """Keep what the model says of itself: asked at every step, a GPU would be waited for each time."""
+        self._is_fitted = self.model.is_fitted
+        self._is_initialised = self.model.quantizer.is_initialised
 
     def _average_gradients(self) -> None:
         """The mean over the processes, of which each has the gradient of its slice of the batch."""
@@ -209,10 +218,12 @@ class Trainer:
             )
 
     def _diverged(self, what: str) -> NonFiniteError:
+        """What every process raises, with the clips of all of them."""
+        names = self.processes.gather(self.batches.clip_names(self._train.accumulate))
         return NonFiniteError(
             f"{what}: resume with a lower rate (--resume --set optim.lr=...) or with --set train.precision=fp32; "
             "events.jsonl names the clips of the last step",
-            self.batches.clip_names(self._train.accumulate),
+            list(itertools.chain(*names)),
         )
 
     def _codebook_is_ready(self) -> bool:
@@ -223,13 +234,10 @@ class Trainer:
         warmed_up = (
             self.stage_step >= min(quantizer.warmup_steps, stage_steps // 10) or self.stage_progress >= MAX_WARMUP_SHARE
         )
-        if not quantizer.is_initialised and warmed_up:
-            latents_ND = self._collect_latents(quantizer.num_initial_vectors)
-            if not latents_ND.isfinite().all():
-                raise self._diverged(f"latents are not finite at step {self.step}, before the codebook is placed")
-            quantizer.initialise(latents_ND)
-        ready: bool = quantizer.is_initialised
-        return ready
+        if not self._is_initialised and warmed_up:
+            quantizer.initialise(self._collect_latents(quantizer.num_initial_vectors))
+            self._is_initialised = True
+        return self._is_initialised
 
     @torch.no_grad()
     def _collect_latents(self, num: int) -> Tensor:
@@ -239,8 +247,11 @@ class Trainer:
             with autocast(self.device, self.precision):
                 latents_NCHW = self.model.encode_latents(self.batches.next())
             collected.append(of_all_ranks(latents_NCHW.movedim(1, -1).flatten(0, -2)))
+        latents_ND = torch.cat(collected)
+        if not latents_ND.isfinite().all():
+            raise self._diverged(f"latents are not finite at step {self.step}, before the codebook is placed")
         # A part for each process, one after the other in the order that one process would have them.
-        return torch.cat(collected).chunk(self.processes.size)[self.processes.rank]
+        return latents_ND.chunk(self.processes.size)[self.processes.rank]
 
     def state(self) -> dict[str, Any]:
         """All that an exact resume needs: tensors, numbers, lists and dicts."""

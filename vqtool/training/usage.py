@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from vqtool.core.distributed import Processes
+from vqtool.core.quantizers.lookup import count_codes
 
 WINDOW_STEPS = 100
 ALONE = Processes()
@@ -21,10 +22,10 @@ class RunningUsage:
 
     def update(self, tokens: Tensor, step: int) -> None:
         """Count the tokens of a batch, those of the other processes too."""
-        counts = torch.bincount(tokens.flatten(), minlength=len(self._counts))
+        counts = count_codes(tokens, len(self._counts))
         self._processes.sum_(counts)
         self._counts.mul_(1 - 1 / WINDOW_STEPS).add_(counts)
-        self._last_used[counts > 0] = step
+        self._last_used.masked_fill_(counts > 0, step)
 
     def summary(self, step: int) -> dict[str, Tensor]:
         """`perplexity` of the faded counts, and codes `used` and `dead` over the last hundred steps, as scalars."""

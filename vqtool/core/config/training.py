@@ -72,6 +72,9 @@ class TrainConfig(Section):
     batch_size: Count = setting(120, "clips in one forward pass, of all processes together")
     accumulate: Count = setting(1, "forward passes an optimiser step")
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "bf16 autocast, or auto: bf16 where the device has it")
+    compile: bool = setting(
+        False, "compile encoder and decoder (torch.compile), on a GPU; compare train --dry-run with and without"
+    )
     seed: int = setting(23, "seed of weights, order of clips and revival", ge=0)
     log_every: Count = setting(10, "steps between lines of metrics.jsonl")
     eval_every: Count = setting(1000, "steps between evaluations")

@@ -56,7 +56,7 @@ class LinearPath(nn.Module):
         randomness", algorithm 4.4), so that patches may be large. In a distributed run every process brings its own
         pictures and all get the same. Where patches have fewer numbers than latents, the rest of the latents is 0.
         """
-        patches_NP = of_all_ranks(self._gather(batches))
+        patches_NP = self._gather(batches)
         mean_P = patches_NP.mean(dim=0)
         dim, latent_dim = min(self.to_latents.out_channels, *patches_NP.shape), self.to_latents.out_channels
         _, strengths, axes_PQ = torch.svd_lowrank(patches_NP - mean_P, min(dim + SPARE, *patches_NP.shape), POWER)
@@ -71,12 +71,12 @@ class LinearPath(nn.Module):
         self.fitted.fill_(True)
 
     def _gather(self, batches: Iterable[Tensor]) -> Tensor:
-        """Patches (N, P) of this process's part of the pictures, a few of each."""
+        """Patches (N, P) of the pictures of all processes, a few of each, in the order that one process has them."""
         gathered, num_pictures = [], 0
         for pictures_NCHW in batches:
             patches_NLP = rearrange(self.fold(pictures_NCHW.float()), "n p h w -> n (h w) p")
             places_L = torch.randperm(patches_NLP.shape[1])[:PATCHES_OF_A_PICTURE].to(patches_NLP.device)
-            gathered.append(patches_NLP[:, places_L].flatten(0, 1))
+            gathered.append(of_all_ranks(patches_NLP[:, places_L].flatten(0, 1)))
             num_pictures += len(pictures_NCHW)
             if num_pictures * num_ranks() >= NUM_PICTURES:
                 break

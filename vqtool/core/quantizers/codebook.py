@@ -9,7 +9,7 @@ from torch import Tensor
 from vqtool.core.config import CodebookConfig
 from vqtool.core.quantizers.base import Choice, Quantizer, full_precision
 from vqtool.core.quantizers.kmeans import kmeans
-from vqtool.core.quantizers.lookup import nearest_code
+from vqtool.core.quantizers.lookup import count_codes, nearest_code
 from vqtool.core.ranks import num_ranks, rows_of_all_ranks, sum_over_ranks
 
 
@@ -94,7 +94,7 @@ class CodebookQuantizer(Quantizer):
         num_revived = torch.zeros((), dtype=torch.int64, device=latents_ND.device)
         if self.training:
             with torch.no_grad():
-                counts_K = sum_over_ranks(torch.bincount(tokens_N, minlength=self.codebook_size))
+                counts_K = sum_over_ranks(count_codes(tokens_N, self.codebook_size))
                 self._update(latents_ND.detach(), tokens_N, counts_K)
                 num_revived = self._revive(latents_ND.detach())
         return Choice(codes_ND, tokens_N[:, None], loss, parts, num_revived)

@@ -9,12 +9,17 @@ from vqtool.core.config import ClipConfig
 from vqtool.core.networks.linear_path import LinearPath
 from vqtool.core.networks.patch import PatchDecoder, PatchEncoder, silence
 from vqtool.core.quantizers import Quantized, build_quantizer
+from vqtool.core.ranks import num_ranks, rows_of_this_rank
 
 
 def draw_frames(frames_BTCHW: Tensor, num_drawn: int) -> Tensor:
-    """Frames of each clip by chance, no frame twice: (B, n, C, R, R), n at most T."""
+    """Frames of each clip by chance, no frame twice: (B, n, C, R, R), n at most T.
+
+    In a distributed run those that one process would draw of the whole batch.
+    """
     num_clips, num_frames = frames_BTCHW.shape[:2]
-    drawn_Bn = torch.rand(num_clips, num_frames).argsort(dim=1)[:, :num_drawn].to(frames_BTCHW.device)
+    chances_BT = rows_of_this_rank(torch.rand(num_clips * num_ranks(), num_frames))
+    drawn_Bn = chances_BT.argsort(dim=1)[:, :num_drawn].to(frames_BTCHW.device, non_blocking=True)
     return frames_BTCHW[torch.arange(num_clips, device=frames_BTCHW.device)[:, None], drawn_Bn]
 
 
@@ -45,9 +50,12 @@ class Context(nn.Module):
         return frames_BTCHW[:, 0] if self.kind == "first" else frames_BTCHW.mean(dim=1)
 
     def examples(self, frames_BTCHW: Tensor) -> Tensor:
-        """Pictures to learn from, (B x n, 3, R, R): of each clip its context and, for variety, some of its frames."""
-        frames_NCHW = draw_frames(frames_BTCHW, self.num_examples - 1).flatten(0, 1)
-        return torch.cat([self.picture(frames_BTCHW), frames_NCHW])
+        """Pictures to learn from, (B x n, 3, R, R): of each clip its context and, for variety, some of its frames.
+
+        Clip after clip, so that those of several processes one after the other are those of one.
+        """
+        drawn_BnCHW = draw_frames(frames_BTCHW, self.num_examples - 1)
+        return torch.cat([self.picture(frames_BTCHW)[:, None], drawn_BnCHW], dim=1).flatten(0, 1)
 
     def latents(self, pictures_NCHW: Tensor) -> Tensor:
         """What the quantizer sees: float32 (N, D, hc, wc)."""
