@@ -8,6 +8,9 @@ QUICK := tests/runs tests/dash/test_app.py tests/codec/test_bitstream.py tests/c
 	$(addprefix tests/core/test_,config.py checkpoint.py frames.py atomic.py) \
 	$(addprefix tests/data/test_,store.py video.py lerobot_source.py robonet_fuzz.py)
 
+# Processes that the tests start would each compile all of the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check lowest bench venv clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -28,9 +31,11 @@ test: venv
 check: venv
 	$(BIN)/ruff format --check vqtool tests benchmarks
 	$(BIN)/ruff check vqtool tests benchmarks
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	# Types beside the tests, told after them: mypy has one process, and a test often waits.
+	$(BIN)/mypy >$(VENV)/mypy.txt 2>&1 & mypy=$$!; trap "kill $$mypy 2>/dev/null" EXIT; \
+		$(BIN)/python -m pytest -n 3 --dist worksteal; failed=$$?; \
+		wait $$mypy || failed=1; cat $(VENV)/mypy.txt; exit $$failed
 
 # The lowest versions that pyproject.toml allows, but for torch: see DECISIONS.md.
 lowest:

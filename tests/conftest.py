@@ -1,5 +1,6 @@
 """What all tests share: few threads (the suite runs in parallel) and the real data where it is."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Modules and collected tests stay until the end: no garbage collection need walk through them again.
+
+    There are many: PyAV's videos ask for a whole one each time that one is closed.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

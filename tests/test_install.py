@@ -1,6 +1,7 @@
 """What an installation needs and brings: dependencies that are used, bounds that are stated, imports that are lazy."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ def names(requirements: list[str]) -> set[str]:
     return {plain(re.split(r"[<>=!~ \[;]", line)[0]) for line in requirements}
 
 
+@functools.cache
 def imported() -> set[str]:
     """The distributions whose modules the package imports."""
     modules = set()

@@ -4,6 +4,7 @@ A rule is tried on a line that breaks it and on one that keeps it, so that none 
 """
 
 import ast
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "vqtool"
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-NODES = {file: list(ast.walk(ast.parse(path.read_bytes()))) for file, path in FILES.items()}
 Rule = Callable[[ast.AST, str], bool]
 
 RUNS_CODE = {"eval", "exec", "compile", "__import__"}
@@ -25,6 +25,12 @@ BY_FULL_NAME = {"pickle", "subprocess", "os", "yaml", "numpy", "torch", "h5py", 
 """Modules whose functions are called by the names that the rules look for."""
 HARMLESS = {"printable", "escaped", "json.dumps"}
 """What makes text fit for a terminal; JSON is ASCII with everything else escaped."""
+
+
+@functools.cache
+def nodes() -> dict[str, list[ast.AST]]:
+    """Every node of every file: parsed once, and by none of the processes that only collect."""
+    return {file: list(ast.walk(ast.parse(path.read_bytes()))) for file, path in FILES.items()}
 
 
 def name_of(node: ast.AST) -> str:
@@ -185,15 +191,15 @@ RULES: dict[Rule, tuple[str, str]] = {
 }
 
 
-def broken(rule: Rule, nodes: Iterable[ast.AST], file: str) -> Iterator[str]:
-    for node in nodes:
+def broken(rule: Rule, found: Iterable[ast.AST], file: str) -> Iterator[str]:
+    for node in found:
         if rule(node, file):
             yield f"{file}:{getattr(node, 'lineno', '?')}: {ast.unparse(node)[:80]}"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_nowhere_in_the_package(rule: Rule) -> None:
-    assert [place for file, nodes in NODES.items() for place in broken(rule, nodes, file)] == []
+    assert [place for file, found in nodes().items() for place in broken(rule, found, file)] == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -206,7 +212,7 @@ def test_the_rule_sees_what_it_forbids_and_nothing_else(rule: Rule) -> None:
 def test_the_restricted_unpickler_resolves_no_name_of_the_file() -> None:
     (reader,) = [
         node
-        for node in NODES["weights/numpy_pickle.py"]
+        for node in nodes()["weights/numpy_pickle.py"]
         if isinstance(node, ast.ClassDef) and "pickle.Unpickler" in map(name_of, node.bases)
     ]
     assert [method.name for method in reader.body if isinstance(method, ast.FunctionDef)] == ["find_class"]

@@ -41,6 +41,9 @@ def offered(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[st
         ("vqtool pre", ["preprocess"]),
         ("vqtool train --config ti", ["tiny.toml"]),
         ("vqtool train --config m", ["mine.toml"]),
+        ("vqtool train --config=ti", ["--config=tiny.toml"]),
+        ("vqtool train --set=model.decoder.kind=", ["--set=model.decoder.kind=2d", "--set=model.decoder.kind=3d"]),
+        ("vqtool eval --checkpoint=runs/first:b", ["--checkpoint=runs/first:best-psnr"]),
         ("vqtool config show configs/", ["configs/mine.toml"]),
         ("vqtool train --set data.st", ["data.store=", "data.stride="]),
         ("vqtool train --set train.accum", ["train.accumulate=", "train.accumulate=1"]),
@@ -97,6 +100,22 @@ def test_bash_itself_completes_words_that_it_breaks(words: list[str], reply: lis
     command = ["bash", "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=project, env=environ)
     assert result.stdout.splitlines() == reply, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("vqtool train --config ti", """_arguments '*: :(("tiny.toml"))'\n"""),
+        ("vqtool train --config=ti", """_arguments '*: :(("--config=tiny.toml"))'\n"""),
+        ("vqtool train --set=model.decoder.kind=", """_arguments '*: :(("--set=model.decoder.kind=2d"\n"""
+         """"--set=model.decoder.kind=3d"))'\n"""),
+        ("vqtool train --config=nowhere", "_files\n"),
+    ],
+)  # fmt: skip
+def test_zsh_is_offered_whole_words(line: str, answer: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_VQTOOL_COMPLETE", "complete_zsh")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
+    assert vqtool(folder=project).stdout == answer
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_token_commands import vqtool
 
 from vqtool.core.check_machine import NVIDIA_DRIVER, check_device, check_disk
 from vqtool.data.check_codecs import NEEDED, check_codecs
@@ -24,8 +25,12 @@ def doctor(folder: Path, *paths: Path) -> tuple[int, dict[str, dict[str, str]]]:
     return result.returncode, {check["name"]: check for check in json.loads(result.stdout)["checks"]}
 
 
-def test_a_sound_machine_without_weights_passes_and_names_the_command_that_gets_them(tmp_path: Path) -> None:
-    code, checks = doctor(tmp_path)
+def test_a_sound_machine_without_weights_passes_and_names_the_command_that_gets_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VQTOOL_HOME", str(tmp_path / "home"))
+    code, stdout, _ = vqtool(tmp_path, "doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(stdout)["checks"]}
     assert code == 0
     assert {check["state"] for check in checks.values()} <= {"ok", "note"}
     assert checks["weights lpips"]["remedy"].startswith("vqtool fetch-weights lpips")

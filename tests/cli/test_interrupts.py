@@ -1,5 +1,6 @@
 """Ctrl-C in encode and decode: one line, exit code 130, and nothing half-written that is taken for whole."""
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,22 @@ from vqtool.core.tokenizers import build_tokenizer
 from vqtool.data.store import FrameStore
 
 
-@pytest.fixture
-def place(small_store: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(small_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint `model` and a video `in.mp4` of 150 frames: three batches."""
+    folder = tmp_path_factory.mktemp("made")
     config = load_config("tiny", [*TINY, f"data.store={small_store}"])
     torch.manual_seed(0)
-    save_checkpoint(tmp_path / "model", build_tokenizer(config.model).state_dict(), config)
+    save_checkpoint(folder / "model", build_tokenizer(config.model).state_dict(), config)
     noise = np.random.default_rng(0).integers(0, 256, (150, 32, 32, 3), dtype=np.uint8)
-    iio.imwrite(tmp_path / "in.mp4", noise, plugin="pyav", codec="libx264", fps=10)
-    return tmp_path
+    iio.imwrite(folder / "in.mp4", noise, plugin="pyav", codec="libx264", fps=10)
+    return folder
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path) -> Path:
+    """A copy of those for each test."""
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True)
 
 
 def interrupted(folder: Path, method: str, call: int, *arguments: str | Path) -> tuple[int, str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_token_commands import vqtool
 from typer.testing import CliRunner
 
 from vqtool.cli.app import app
@@ -22,13 +23,15 @@ SPLITS = ["--val", "1", "--test", "1"]
 def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """A store made by the installed command, and what that printed on stdout and stderr."""
     store = tmp_path_factory.mktemp("command") / "store"
-    result = run("preprocess", "--input", str(SMALL), "--output", str(store), *SPLITS, "--workers", "1")
+    command = [sys.executable, "-m", "vqtool", "preprocess", "--input", str(SMALL), "--output", str(store)]
+    result = subprocess.run([*command, *SPLITS, "--workers", "1"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     return store, result.stdout, result.stderr
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "vqtool", *arguments], capture_output=True, text=True, timeout=60)
+    """The command in this process, whose pools share one server of workers."""
+    return subprocess.CompletedProcess(arguments, *vqtool(Path.cwd(), *arguments))
 
 
 def test_the_summary_counts_what_was_stored_and_skipped(preprocessed: tuple[Path, str, str]) -> None:

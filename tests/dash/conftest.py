@@ -129,7 +129,7 @@ def wait_until() -> WaitUntil:
     """Let the app work until a condition holds."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        for _ in range(int(__import__("os").environ.get("WU", "3000"))):
+        for _ in range(3000):
             if condition():
                 return
             await asyncio.sleep(0.01)

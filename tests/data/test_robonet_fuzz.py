@@ -227,14 +227,14 @@ def payload_bytes(path: Path) -> dict[str, bytes]:
         return found
 
 
-def check(outcome: Trajectory, mutant: Path, original: Path, expected: Trajectory) -> None:
+def check(outcome: Trajectory, mutant: Path, before: dict[str, bytes], expected: Trajectory) -> None:
     """Right shapes, and the frames of every camera whose payload is as it was."""
     length = len(outcome.states)
     assert 1 <= length <= LENGTH and len(outcome.actions) == length
     assert outcome.states.dtype == outcome.actions.dtype == np.float32
     assert outcome.states.ndim == outcome.actions.ndim == 2
     assert len(outcome.robot) <= 200 and outcome.robot.isprintable()
-    before, after = payload_bytes(original), payload_bytes(mutant)
+    after = payload_bytes(mutant)
     for camera, frames in outcome.videos.items():
         assert frames.shape == (length, SIZE, SIZE, 3) and frames.dtype == np.uint8
         mine = {name: content for name, content in before.items() if name.startswith(f"{camera}/")}
@@ -258,7 +258,7 @@ def test_mutants_are_right_or_have_a_reason(
     originals: Path, tmp_path: Path, bounded_memory: None, encoding: str, kind: str
 ) -> None:
     rng = np.random.default_rng([SEED, len(encoding), len(kind)])
-    expected = RobonetSource(originals).read(encoding, shrink, 1)
+    expected, before = RobonetSource(originals).read(encoding, shrink, 1), payload_bytes(originals / f"{encoding}.hdf5")
     outcomes: Counter[str] = Counter()
     for number in range(NUM_MUTANTS // 5):
         mutant = tmp_path / "mutant.hdf5"
@@ -272,7 +272,7 @@ def test_mutants_are_right_or_have_a_reason(
             assert "unable to allocate" not in error.reason.lower(), f"mutant {number}: {error.reason}"
             outcomes[error.kind] += 1
         else:
-            check(trajectory, mutant, originals / f"{encoding}.hdf5", expected)
+            check(trajectory, mutant, before, expected)
             outcomes["used"] += 1
     assert outcomes["used"] > 0 and outcomes["damaged"] > 0, outcomes
 

@@ -3,14 +3,16 @@
 import csv
 import hashlib
 import json
-import multiprocessing
+import os
 import re
 import resource
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forks import Forks
 from numbered import ORIGIN, SIZE, frame_numbers, numbered_video
 
 from vqtool.data.store import FrameStore
@@ -111,14 +113,12 @@ def _write_and_be_killed(path: Path) -> None:
     writer.add(numbered_video("a", "cam0", 40, 0), "train")
     (path / ".clips.csv.1-2.tmp").write_text("half")
     (path / "states-00000.npy").write_text("half")
-    multiprocessing.current_process().kill()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path, forks: Forks) -> None:
     path = tmp_path / "store"
-    process = multiprocessing.get_context("fork").Process(target=_write_and_be_killed, args=(path,))
-    process.start()
-    process.join()
+    assert forks.call(_write_and_be_killed, path) == -signal.SIGKILL
     assert len(list(path.iterdir())) == 6
     with StoreWriter(path, SIZE) as writer:
         assert [file.name for file in path.iterdir()] == ["unfinished.json"]
@@ -175,7 +175,7 @@ def _damage_dataset_json(path: Path, **changes: object) -> None:
 
 
 def _damage_clips(path: Path, column: str, value: str) -> None:
-    rows = list(csv.DictReader((path / "clips.csv").open(newline="")))
+    rows = list(csv.DictReader((path / "clips.csv").read_text().splitlines()))
     rows[1][column] = value
     with (path / "clips.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])

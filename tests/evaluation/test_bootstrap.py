@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from vqtool.evaluation import bootstrap
 from vqtool.evaluation.bootstrap import mean_intervals
@@ -21,6 +20,8 @@ def test_three_trajectories_give_the_quantiles_of_all_27_resamples() -> None:
 
 
 def test_independent_clips_agree_with_scipy() -> None:
+    from scipy import stats
+
     values = np.random.default_rng(1).gamma(2.0, size=60)
     expected = stats.bootstrap(
         (values,), np.mean, n_resamples=20000, method="percentile", rng=np.random.default_rng(2)

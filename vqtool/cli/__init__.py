@@ -50,12 +50,17 @@ def _run() -> None:
     # By this name also where Python or torchrun started it: in help, and for the shell's completion.
     run = partial(app, prog_name="vqtool")
     _check_folder()
-    if os.environ.get("_VQTOOL_COMPLETE") == "complete_bash":
-        from vqtool.cli.completion import complete_in_bash
+    match os.environ.get("_VQTOOL_COMPLETE"):
+        case "complete_bash":
+            from vqtool.cli.completion import complete_in_bash
 
-        complete_in_bash(run)
-    else:
-        run()
+            complete_in_bash(run)
+        case "complete_zsh" | "complete_fish":
+            from vqtool.cli.completion import complete_in_zsh_or_fish
+
+            complete_in_zsh_or_fish(run)
+        case _:
+            run()
 
 
 def _check_folder() -> None:

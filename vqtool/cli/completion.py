@@ -20,6 +20,9 @@ RUNS = Path("runs")
 NUM_VALUES = 40
 """Runs that are offered, at most: those that were active last."""
 BREAKS = re.compile("[:=]+")
+OPTION_AND_VALUE = re.compile("--[a-z-]+=")
+OFFERS = {"complete_zsh": re.compile(r"""^(_arguments '\*: :\(\()?\""""), "complete_fish": re.compile("^(?=.)")}
+"""What comes before an offer in a line of typer's answer; zsh has them in quotes, and the first in a call."""
 
 
 def configs(incomplete: str) -> list[str]:
@@ -153,16 +156,34 @@ def join_bash_words() -> str:
 
 def complete_in_bash(run: Callable[[], None]) -> None:
     """Run the completion of typer with whole words, and print what bash wants to see of its answer."""
+    kept = join_bash_words()
+    _change_answer(run, lambda line: line.removeprefix(kept))
+
+
+def complete_in_zsh_or_fish(run: Callable[[], None]) -> None:
+    """Run the completion of typer; where `--config=ti` is to be completed, print offers that begin with `--config=`.
+
+    Typer offers what may follow the `=`, and these shells compare an offer with the whole word.
+    """
+    option = OPTION_AND_VALUE.match(os.environ.get("_TYPER_COMPLETE_ARGS", "").rpartition(" ")[2])
+    if option is None:
+        run()
+    else:
+        before = OFFERS[os.environ["_VQTOOL_COMPLETE"]]
+        _change_answer(run, lambda line: before.sub(rf"\g<0>{option[0]}", line))
+
+
+def _change_answer(run: Callable[[], None], change: Callable[[str], str]) -> None:
+    """Run the completion of typer and print its answer, each line changed."""
     import contextlib
     import io
 
     from vqtool.cli.console import printable
 
-    kept = join_bash_words()
     answer = io.StringIO()
     try:
         with contextlib.redirect_stdout(answer):
             run()
     finally:
         for line in answer.getvalue().splitlines():
-            typer.echo(printable(line.removeprefix(kept)))
+            typer.echo(printable(change(line)))

@@ -8,7 +8,6 @@ import av
 import numpy as np
 import pytest
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from vqtool.core.metrics import build_metrics, psnr, ssim, to_8bit_grid
@@ -20,6 +19,8 @@ def to_image(frame_CHW: Tensor) -> np.ndarray:
 
 
 def skimage_ssim(real: Tensor, fake: Tensor) -> float:
+    from skimage.metrics import structural_similarity
+
     settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     return structural_similarity(to_image(real), to_image(fake), data_range=1.0, channel_axis=-1, **settings)
 
@@ -40,6 +41,8 @@ def frames(request: pytest.FixtureRequest) -> tuple[Tensor, Tensor]:
 
 
 def test_psnr_equals_scikit_image(frames: tuple[Tensor, Tensor]) -> None:
+    from skimage.metrics import peak_signal_noise_ratio
+
     pairs = zip(*frames, strict=True)
     expected = [peak_signal_noise_ratio(to_image(real), to_image(fake), data_range=1.0) for real, fake in pairs]
     np.testing.assert_allclose(psnr(*frames), expected, rtol=0, atol=1e-5)

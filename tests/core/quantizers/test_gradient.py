@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import Tensor
-from vector_quantize_pytorch.vector_quantize_pytorch import rotate_to
 
 from vqtool.core.config import EmaConfig, GroupedConfig, ResidualConfig, SimVqConfig, VqConfig
 from vqtool.core.quantizers import build_quantizer
@@ -49,6 +48,8 @@ def test_the_rotation_is_that_of_the_paper() -> None:
 
 
 def test_the_rotation_is_that_of_a_published_implementation() -> None:
+    from vector_quantize_pytorch.vector_quantize_pytorch import rotate_to
+
     latents, codes, weights = pair()
     theirs = gradient(rotate_to(latents, codes), latents, weights)
     torch.testing.assert_close(gradient(pass_gradient("rotation", latents, codes), latents, weights), theirs)
@@ -93,6 +94,8 @@ OF = {"codebook_size": 8, "code_dim": 3, "gradient": "rotation"}
 )
 def test_quantizers_rotate_bounded_latents_onto_their_codes(config: VqConfig) -> None:
     """A composite's groups each turn by themselves; levels of a residual turn once, onto their sum."""
+    from vector_quantize_pytorch.vector_quantize_pytorch import rotate_to
+
     torch.manual_seed(0)
     quantizer = build_quantizer(config).train()
     x = torch.randn(20, quantizer.code_dim, 1, 1, requires_grad=True)

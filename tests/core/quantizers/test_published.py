@@ -1,9 +1,12 @@
-"""Quantizers against an independent published implementation of the same papers."""
+"""Quantizers against an independent published implementation of the same papers.
+
+Tests import it, not this file: with sympy and torch.compile it takes longer than all of them, in every process that
+collects.
+"""
 
 import pytest
 import torch
 from torch import Tensor
-from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, SimVQ, VectorQuantize
 
 from vqtool.core.config import BsqConfig, EmaConfig, FsqConfig, ResidualConfig, SimVqConfig, VqConfig
 from vqtool.core.quantizers.bsq import BsqQuantizer
@@ -30,6 +33,8 @@ def gradient(values: Tensor, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("levels", [(8, 5, 5, 5), (7, 4, 3), (256,), (3, 3, 3, 3, 4, 4)])
 def test_fsq(levels: tuple[int, ...]) -> None:
+    from vector_quantize_pytorch import FSQ
+
     ours, theirs = FsqQuantizer(FsqConfig(levels=levels)), FSQ(list(levels))
     x = latents(len(levels)).requires_grad_()
     result, (codes, tokens) = ours(x), theirs(x)
@@ -41,6 +46,8 @@ def test_fsq(levels: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(("codebook_size", "inverse_temperature"), [(1024, 1.0), (1024, 10.0), (32, 5.0), (2, 3.0)])
 def test_bsq(codebook_size: int, inverse_temperature: float) -> None:
+    from vector_quantize_pytorch import LFQ
+
     config = BsqConfig(codebook_size=codebook_size, inverse_temperature=inverse_temperature, diversity=0.7)
     ours = BsqQuantizer(config).train()
     theirs = LFQ(codebook_size=codebook_size, spherical=True, entropy_loss_weight=0.1, diversity_gamma=0.7)
@@ -84,6 +91,8 @@ def test_bsq_stays_finite_where_probabilities_underflow(inverse_temperature: flo
 
 @pytest.mark.parametrize("kind", [(VqQuantizer, VqConfig), (EmaQuantizer, EmaConfig)])
 def test_cosine_lookup(kind: tuple[type[CodebookQuantizer], type[VqConfig]]) -> None:
+    from vector_quantize_pytorch import VectorQuantize
+
     torch.manual_seed(0)
     quantizer, config = kind
     ours = quantizer(config(codebook_size=32, code_dim=6, lookup="cosine")).eval()
@@ -119,6 +128,8 @@ def test_ema_with_cosine_lookup() -> None:
 
 @pytest.mark.parametrize("rotation", [False, True])
 def test_simvq(rotation: bool) -> None:
+    from vector_quantize_pytorch import SimVQ
+
     torch.manual_seed(0)
     gradient_kind = "rotation" if rotation else "straight-through"
     ours = SimVqQuantizer(SimVqConfig(codebook_size=32, code_dim=6, gradient=gradient_kind)).train()
@@ -136,6 +147,8 @@ def test_simvq(rotation: bool) -> None:
 
 
 def test_residual() -> None:
+    from vector_quantize_pytorch import ResidualVQ
+
     torch.manual_seed(0)
     of = EmaConfig(codebook_size=16, code_dim=6)
     ours = ResidualQuantizer(ResidualConfig(num_levels=3, of=of), [EmaQuantizer(of) for _ in range(3)]).eval()
