@@ -51,7 +51,7 @@ def text_of(widget: Widget) -> str:
 
 
 def shown_charts(app: DashApp) -> list[Chart]:
-    return [chart for chart in app.screen.query(Chart) if chart.display]
+    return [chart for chart in app.screen.query_one(ChartGrid).charts if chart.display]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -135,7 +135,7 @@ async def test_new_lines_appear(live: RunFolder, log_step, keep_preview, wait_un
         await wait_until(lambda: "a new line" in text_of(app.screen.query_one("#console", LinesView)))
         await wait_until(lambda: "step 400 evaluation" in text_of(app.screen.query_one("#events", LinesView)))
         await wait_until(lambda: preview.step == 400 and preview.clip is not None)
-        psnr = next(chart for chart in app.screen.query(Chart) if chart.metric == "metric/psnr")
+        psnr = next(chart for chart in app.screen.query_one(ChartGrid).charts if chart.metric == "metric/psnr")
         assert "◆ val 19" in text_of(psnr)
 
 
@@ -413,12 +413,12 @@ async def test_hostile_names_are_shown_as_they_are(run: RunFolder, wait_until: W
     index.write_text(json.dumps(record))
     app = app_of(run)
     async with app.run_test(size=(200, 60)):
-        await wait_until(lambda: len(app.screen.query(Chart)) == 16)
+        await wait_until(lambda: len(app.screen.query_one(ChartGrid).charts) == 16)
         preview = app.screen.query_one(PreviewPanel)
         await wait_until(lambda: preview.clip is not None)
         assert "[red]name[/red]" in app.screen.query_one(StatusBar).lines[0]
         assert "[on red]\ufffd[2Jclip" in preview.caption()
-        hostile = next(chart for chart in app.screen.query(Chart) if "blink" in chart.metric)
+        hostile = next(chart for chart in app.screen.query_one(ChartGrid).charts if "blink" in chart.metric)
         texts = [text_of(hostile), text_of(app.screen.query_one("#events", LinesView))]
         assert "loss/[blink]\ufffd[5m\ufffd" in texts[0] and "[link=x] text=\ufffd]0;t\ufffd" in texts[1]
         assert all(character.isprintable() or character == "\n" for text in texts for character in text)

@@ -62,9 +62,10 @@ def _loss_alarms(state: RunState) -> Iterator[Alarm]:
     for (split, name), series in state.metrics.items():
         if not name.startswith("loss/"):
             continue
-        bad = ~np.isfinite(series.value[-NUM_RECENT:])
+        steps, values = series.newest(NUM_RECENT)
+        bad = ~np.isfinite(values)
         if bad.any():
-            step = int(series.step[-NUM_RECENT:][bad][-1])
+            step = int(steps[bad][-1])
             remedy = "lower optim.lr, or train.precision fp32; continue from an earlier checkpoint"
             yield Alarm("non-finite", f"{split} {name} is not a number at step {step:,}", remedy)
             return

@@ -153,7 +153,9 @@ class RunScreen(ChartActions, PictureActions):
         is_complete = message.update.earlier_metrics and not message.update.share_unread
         if is_complete or message.update.metrics_restarted:
             self._charts_at = 0.0
-        if not self._drawing_due:
+        if is_complete:
+            self._draw()
+        elif not self._drawing_due:
             self._drawing_due = True
             self.set_timer(DRAW_SECONDS, self._draw)
 
@@ -263,6 +265,9 @@ class RunScreen(ChartActions, PictureActions):
             self._stale.add("events")
         if update.console:
             self._stale.add("console")
+        found = (update.status, update.status_error, update.previews, update.worst, update.codebooks)
+        if update.metrics or update.events or not update.share_unread or any(part is not None for part in found):
+            self._stale.add("facts")
 
     def _draw(self) -> None:
         """Bring the panels up to date with the state."""
@@ -270,15 +275,17 @@ class RunScreen(ChartActions, PictureActions):
         log = self.query_one(LogPanel)
         if "charts" in stale:
             self._draw_charts()
+        self._show_tabs()
         if "events" in stale:
             log.show_events(self.state.events)
         if "console" in stale:
             log.show_console(self.state.console)
+        if "facts" not in stale:
+            return
         self._preview.show_codebooks(self.state.codebook_sizes, self.state.segment_frames)
         self._preview.show(self.state.previews, self.state.worst)
         self.query_one(CodebookPanel).show(self.state.codebook, self.state.codebooks, self.state.codebook_sizes)
         self._show_status()
-        self._show_tabs()
 
     def _draw_charts(self) -> None:
         """Draw the charts, or where many points were drawn just now, remember to do it later."""
