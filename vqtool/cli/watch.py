@@ -42,6 +42,7 @@ def watch(paths: Sequence[Path], images: ImageChoice = "auto", replay_speed: flo
         VqtoolError: no such run, or no terminal to show it in.
     """
     import os
+    import sys
 
     from vqtool.runs.folder import list_runs
 
@@ -54,7 +55,10 @@ def watch(paths: Sequence[Path], images: ImageChoice = "auto", replay_speed: flo
     replays = replay_speed is not None
     has_choice = newest.path != path and len(list(list_runs(path))) > 1 and not others and not replays
     with _replayed(newest, replay_speed) if replay_speed is not None else nullcontext(newest) as run:
-        DashApp(None if has_choice else run, path, mode, others=others).run()
+        app = DashApp(None if has_choice else run, path, mode, others=others)
+        app.run()
+    if app.return_code:
+        sys.exit(app.return_code)
 
 
 def _named_run(path: Path) -> Path:

@@ -81,6 +81,8 @@ class ChartGrid(ChartPalette):
         view, metric = self.view, self.charts[self.selected].metric if self.charts else self._saved.metric
         log_y = tuple(chart.metric for chart in self.charts if chart.log_y)
         y_windows = {chart.metric: chart.y_window for chart in self.charts if chart.y_window is not None}
+        if not self.charts:
+            log_y, y_windows = self._saved.log_y, dict(self._saved.y_windows)
         axes = view.x_kind, view.wants_log_x, view.clip_outliers, self._chosen_decay, view.extent, view.window
         return SavedView(panel, metric, self.enlarged, *axes, log_y, y_windows)
 
