@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -54,11 +55,13 @@ class DashApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the command palette offers: Textual's commands, and what the keys of the screen do now."""
         yield from super().get_system_commands(screen)
-        for key, (node, binding, enabled, _) in screen.active_bindings.items():
-            if enabled and node is screen and binding.description and not binding.system:
-                shown = self.get_key_display(binding) if key == binding.key else key
-                action = partial(screen.run_action, binding.action)
-                yield SystemCommand(f"{binding.description} ({shown})", binding.tooltip or "key of this screen", action)
+        offered = set()
+        for node, binding, enabled, _ in screen.active_bindings.values():
+            own = any(binding.action == item.action for item in screen.BINDINGS if isinstance(item, Binding))
+            if enabled and own and binding.description and binding.action not in offered:
+                offered.add(binding.action)
+                key = self.get_key_display(replace(binding, key_display=None))
+                yield SystemCommand(binding.description, f"key {key}", partial(self.run_action, binding.action, node))
 
     def action_next_theme(self) -> None:
         """Other colours."""
