@@ -369,7 +369,7 @@ async def test_the_palette_does_what_keys_do_and_themes_are_kept(run: RunFolder,
         offered = {command.title: command for command in app.get_system_commands(app.screen)}
         assert {"Log y", "Outliers", "Runs", "Stop", "Dismiss alarms", "Quit"} <= offered.keys()
         assert "Play" not in offered, "of the panel that is seen"
-        offered["Log y"].callback()
+        await offered["Log y"].callback()
         await wait_until(lambda: screen_of(app).charts.charts[0].log_y)
         seen = [app.theme]
         for _ in range(4):
