@@ -191,6 +191,8 @@ class ChartGrid(ChartPalette):
 
     def zoom(self, change: int) -> None:
         """Zoom all charts in (1) or out (-1) around the cursor, else the middle."""
+        if not self._lines:
+            return
         low, high = self.view.shown
         cursor = self.view.cursor
         centre = cursor if cursor is not None and low <= cursor <= high else None
