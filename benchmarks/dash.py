@@ -48,7 +48,9 @@ class Program:
         if self.pid == 0:
             os.chdir(REPOSITORY)
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", OMP_NUM_THREADS="1")
-            os.environ.update(XDG_STATE_HOME=str(run.path.parent), PYTHONPYCACHEPREFIX=str(run.path.parent / "bytecode"))
+            os.environ.update(
+                XDG_STATE_HOME=str(run.path.parent), PYTHONPYCACHEPREFIX=str(run.path.parent / "bytecode")
+            )
             os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
             os.execv(sys.executable, [sys.executable, "-m", "vqtool", "dash", str(run.path)])
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))

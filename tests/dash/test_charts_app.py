@@ -167,7 +167,9 @@ async def test_runs_are_overlaid_with_letters_and_names(run: RunFolder, wait_unt
     app = DashApp(run, run.path.parent, others=[other])
     async with app.run_test(size=(120, 24)) as pilot:
         await wait_until(
-            lambda: is_drawn(app) and any(chart.metric == "only/here" for chart in app.screen.query_one(ChartGrid).charts)
+            lambda: (
+                is_drawn(app) and any(chart.metric == "only/here" for chart in app.screen.query_one(ChartGrid).charts)
+            )
         )
         await pilot.press("enter")
         await wait_until(lambda: "B─ train 7.5" in title_of(app, "loss/total"))
@@ -310,7 +312,10 @@ async def test_view_is_there_again_at_the_next_start(recorded: RunFolder, wait_u
             screen = app.screen
             assert isinstance(screen, RunScreen)
             await wait_until(
-                lambda: screen.charts.charts and (screen.active or any(c.plot for c in app.screen.query_one(ChartGrid).charts))
+                lambda: (
+                    screen.charts.charts
+                    and (screen.active or any(c.plot for c in app.screen.query_one(ChartGrid).charts))
+                )
             )
             await pilot.press(*presses)
         return screen

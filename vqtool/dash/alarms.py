@@ -89,7 +89,7 @@ def _loss_alarms(state: RunState) -> Iterator[Alarm]:
 
 
 def _codebook_alarms(state: RunState) -> Iterator[Alarm]:
-    """Of the codes that the evaluation's vectors could have reached, almost none was used, or few, not only at first."""
+    """Of the codes that the evaluation's vectors could have reached almost none was used, or few, not only at first."""
     if state.codebook is None:
         return
     counts = state.codebook.counts

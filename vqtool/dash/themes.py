@@ -1,4 +1,4 @@
-"""The colours of the dashboard: dark, light, and two whose curves the colour-blind can tell apart; the choice is kept."""
+"""The colours: dark, light, and two whose curves the colour-blind can tell apart; the choice is kept."""
 
 import logging
 from pathlib import Path

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from vqtool.core.atomic import atomic_folder, explained_os_errors
 from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder, step_folders, step_name
