@@ -1,5 +1,6 @@
 """How the evaluations used the codebook: figures, ages of dead codes, a map over steps, ranked bars, every code."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from vqtool.dash.panels.status import SEPARATOR, pack
+from vqtool.dash.panels.status import pack
 from vqtool.dash.panels.strips import scene_strip
 from vqtool.dash.plotting.bars import DEAD, Counts, code_map, perplexity, rank_bars
 from vqtool.dash.plotting.heat import heat_colours
@@ -119,8 +120,7 @@ class CodebookPanel(Widget):
         if rows >= MIN_ROWS_FOR_MAP:
             lines = [part for line in lines for part in wrap(line, max(columns, 1))]
         else:
-            facts = [part for line in lines for fact in line.split(SEPARATOR) for part in wrap(fact, max(columns, 1))]
-            lines = pack(facts, columns, max(2, rows - MIN_ROWS_FOR_BARS))
+            lines = _packed(lines, columns, rows, len(history.steps) > 1)
         top = _write_lines(scene, 0, lines)
         if len(history.steps) > 1 and rows - top >= MIN_ROWS_FOR_HEAT:
             height = min(max(3, (rows - top) // 2 - 3), max(3, (end - start) // 2))
@@ -237,6 +237,13 @@ def _bars_and_map(counts: Counts, columns: int, rows: int) -> list[str]:
         title = fitting(columns, f"each code in the codebook's order ({DEAD} never used)", f"each code ({DEAD} unused)")
         lines += ["", title, *mapped[: rows - len(lines) - 2]]
     return lines
+
+
+def _packed(lines: Sequence[str], columns: int, rows: int, with_heat: bool) -> list[str]:
+    """The facts of the lines as they fit the width, and no more of them than leave room for the map or the bars."""
+    facts = [part for line in lines for fact in re.split("  |, ", line) for part in wrap(fact, max(columns, 1))]
+    kept = MIN_ROWS_FOR_HEAT if with_heat and rows >= MIN_ROWS_FOR_HEAT + 4 else MIN_ROWS_FOR_BARS
+    return pack(facts, columns, max(2, rows - kept))
 
 
 def fitting(columns: int, *texts: str) -> str:
