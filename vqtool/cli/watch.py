@@ -41,6 +41,7 @@ def watch(paths: Sequence[Path], images: ImageChoice = "auto", replay_speed: flo
     Raises:
         VqtoolError: no such run, or no terminal to show it in.
     """
+    import gc
     import os
     import sys
 
@@ -48,8 +49,12 @@ def watch(paths: Sequence[Path], images: ImageChoice = "auto", replay_speed: flo
 
     path, (newest, *others) = named_runs(paths)
     _check_terminal()
+    gc.disable()  # nothing of what is imported is garbage: not looking for it saves a twentieth
     from vqtool.dash.app import DashApp
     from vqtool.dash.images import choose_images
+
+    gc.freeze()
+    gc.enable()
 
     mode = choose_images(images, os.environ)
     replays = replay_speed is not None
