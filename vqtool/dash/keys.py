@@ -56,7 +56,7 @@ BINDINGS: list[BindingType] = [
     Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
     Binding("m", "request('evaluate')", "Measure", show=False),
-    Binding("D", "dismiss", "Dismiss alarms", show=False),
+    Binding("D", "dismiss_alarms", "Dismiss alarms", show=False),
     Binding("T", "app.next_theme", "Theme", show=False),
     Binding("r", "runs", "Runs"),
 ]

@@ -220,7 +220,7 @@ class RunScreen(ChartActions, PictureActions):
             return
         self.app.push_screen(ConfirmScreen(QUESTIONS[request]), lambda yes: self._request(request) if yes else None)
 
-    def action_dismiss(self) -> None:
+    def action_dismiss_alarms(self) -> None:
         """Show the present alarms no longer."""
         self._dismissed |= self._alarms or set()
         self._show_status()
