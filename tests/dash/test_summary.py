@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vqtool.cli.app import app
-from vqtool.dash.picker import run_line
+from vqtool.dash.picker import entry_of
 from vqtool.dash.state import read_run
 from vqtool.dash.summary import summarise, summary_lines
 from vqtool.errors import RunError, VqtoolError
@@ -88,9 +88,9 @@ def test_estimate_follows_the_rate_and_the_wall_budget(live: RunFolder) -> None:
 def test_run_that_used_up_its_wall_budget_is_all_done(run: RunFolder) -> None:
     run.update_status(total_steps=1_000_000, max_seconds=30, seconds=29.5)
     assert "step      300 of 1,000,000 (100%)" in invoke(run.path, "--once").stdout
-    assert "step 300/1,000,000 (100%)" in run_line(run, START)
+    assert "step 300/1,000,000 (100%)" in entry_of(run, START).text
     run.update_status(status="stopped")
-    assert "(98%)" in run_line(run, START) and summarise(read_run(run, 0.0), START).share_done == pytest.approx(
+    assert "(98%)" in entry_of(run, START).text and summarise(read_run(run, 0.0), START).share_done == pytest.approx(
         29.5 / 30
     )
 

@@ -44,12 +44,18 @@ def main() -> None:
 
 def _run() -> None:
     from functools import partial
+    from pathlib import Path
 
+    from vqtool.cli.watch import has_paths_only, watch
+
+    _check_folder()
+    if has_paths_only(sys.argv[1:]) and "_VQTOOL_COMPLETE" not in os.environ:
+        watch(list(map(Path, sys.argv[2:])))
+        return
     from vqtool.cli.app import app
 
     # By this name also where Python or torchrun started it: in help, and for the shell's completion.
     run = partial(app, prog_name="vqtool")
-    _check_folder()
     match os.environ.get("_VQTOOL_COMPLETE"):
         case "complete_bash":
             from vqtool.cli.completion import complete_in_bash

@@ -1,5 +1,6 @@
 """Metric records turned into columns: numbers by split and name, ready to be appended to series."""
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,12 +59,12 @@ def _columns_of_alike(records: Sequence[Mapping[str, Any]]) -> Columns | None:
     try:
         steps = list(map(itemgetter("step"), records))
         numbers = chain.from_iterable(map(itemgetter(*names), records))
-        table = np.fromiter(numbers, np.float64, len(names) * len(records)).reshape(-1, len(names)).T.copy()
-    except (KeyError, TypeError, ValueError):
+        packed = struct.pack(f"{len(names) * len(records)}d", *numbers)
+    except (KeyError, TypeError, ValueError, OverflowError, struct.error):
         return None
     if set(map(type, steps)) != {int} or min(steps) < 0 or max(steps) >= MAX_STEP:
         return None
-    values = dict(zip(names, table, strict=True))
+    values = dict(zip(names, np.frombuffer(packed).reshape(-1, len(names)).T.copy(), strict=True))
     times = values["time"]
     measured = {name: column for name, column in values.items() if name not in _COORDINATES}
     return Columns(str(first["split"]), np.array(steps, dtype=np.int64), times, measured)

@@ -56,6 +56,8 @@ BINDINGS: list[BindingType] = [
     Binding("c", "request('checkpoint')", "Save"),
     Binding("v", "request('preview')", "Preview"),
     Binding("m", "request('evaluate')", "Measure", show=False),
+    Binding("D", "dismiss_alarms", "Dismiss alarms", show=False),
+    Binding("T", "app.next_theme", "Theme", show=False),
     Binding("r", "runs", "Runs"),
 ]
 
@@ -75,6 +77,9 @@ HELP = (
         (
             ("tab, 1 2 3 4 5", "next panel, or that panel"),
             ("r", "list of runs"),
+            ("D", "dismiss the alarms; the run panel still lists them"),
+            ("T", "colours: dark, light, safe for the colour-blind"),
+            ("ctrl+p", "palette: every command by its name"),
             ("?", "this help"),
             ("q, ctrl+c", "quit; the training goes on"),
         ),

@@ -47,6 +47,8 @@ def compare(run: RunFolder, other: int | None) -> Comparison:
 
 def overview_lines(state: RunState, summary: Summary, comparison: Comparison) -> Iterator[str]:
     """The overview as lines of text; not yet cleaned."""
+    for alarm in summary.alarms:
+        yield _line("ALARM", f"{alarm.evidence}; {alarm.remedy}")
     yield from _facts(state, summary)
     yield ""
     yield from _machine(state)

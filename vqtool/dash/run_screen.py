@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +15,7 @@ from textual.reactive import reactive
 
 from vqtool.core.text import clean
 from vqtool.dash import keys
+from vqtool.dash.alarms import Alarm
 from vqtool.dash.chart_actions import ChartActions
 from vqtool.dash.dialogs import ConfirmScreen, HelpScreen
 from vqtool.dash.images import ImageMode
@@ -100,7 +102,7 @@ class RunScreen(ChartActions, PictureActions):
         self.state = RunState(run)
         self.others = [RunState(other) for other in others]
         self._charts = ChartGrid(id="charts")
-        saved = load_view(run)
+        self._kept = saved = load_view(run)
         self._charts.restore(saved)
         self.active = saved.panel % len(keys.PANELS)
         self._opened = time.time()
@@ -108,6 +110,8 @@ class RunScreen(ChartActions, PictureActions):
         self._charts_at = self._status_at = 0.0
         self._large = False
         self._stale: set[str] = set()
+        self._alarms: set[tuple[str, str]] | None = None
+        self._dismissed: set[tuple[str, str]] = set()
         self._watchers = [self._watcher_of(state) for state in (self.state, *self.others)]
 
     def compose(self) -> ComposeResult:
@@ -132,9 +136,16 @@ class RunScreen(ChartActions, PictureActions):
 
     def on_unmount(self) -> None:
         """End watching, and remember what was seen."""
-        save_view(self.state.run, self._charts.saved(self.active))
+        self.keep_view()
         for watcher in self._watchers:
             watcher.stop()
+
+    def keep_view(self) -> None:
+        """Save what is seen where it changed; that a live run grew is no change."""
+        view = self._charts.saved(self.active)
+        if replace(view, extent=self._kept.extent) != self._kept:
+            self._kept = view
+            save_view(self.state.run, view)
 
     def on_resize(self, event: events.Resize) -> None:
         """Show all panels beside each other where there is room."""
@@ -153,7 +164,9 @@ class RunScreen(ChartActions, PictureActions):
         is_complete = message.update.earlier_metrics and not message.update.share_unread
         if is_complete or message.update.metrics_restarted:
             self._charts_at = 0.0
-        if not self._drawing_due:
+        if is_complete:
+            self._draw()
+        elif not self._drawing_due:
             self._drawing_due = True
             self.set_timer(DRAW_SECONDS, self._draw)
 
@@ -207,6 +220,11 @@ class RunScreen(ChartActions, PictureActions):
             return
         self.app.push_screen(ConfirmScreen(QUESTIONS[request]), lambda yes: self._request(request) if yes else None)
 
+    def action_dismiss_alarms(self) -> None:
+        """Show the present alarms no longer."""
+        self._dismissed |= self._alarms or set()
+        self._show_status()
+
     def action_runs(self) -> None:
         """Go to the list of runs."""
         self.post_message(self.RunsWanted(self.state.run.path.absolute().parent))
@@ -243,16 +261,28 @@ class RunScreen(ChartActions, PictureActions):
         self.query_one(TabBar).show(self.active, loading + self.charts.note if self.active == 0 else "")
 
     def _show_time(self) -> None:
-        """Show the status anew, unless an update just did."""
+        """Show the status anew, unless an update just did; and keep the view, should nobody get to quit."""
+        self.keep_view()
         if time.monotonic() - self._status_at > STATUS_SECONDS / 2:
             self._show_status()
 
     def _show_status(self) -> None:
         self._status_at = time.monotonic()
         summary = summarise(self.state, time.time())
-        self.query_one(StatusBar).show(summary, self.state.status_error)
+        self._note_alarms(summary.alarms)
+        seen = tuple(alarm for alarm in summary.alarms if alarm.identity not in self._dismissed)
+        self.query_one(StatusBar).show(replace(summary, alarms=seen), self.state.status_error)
         if keys.PANELS[self.active] == "run":
             self.query_one(RunPanel).show(self.state, summary)
+
+    def _note_alarms(self, alarms: Sequence[Alarm]) -> None:
+        """Ring for what is new since the run was opened; a fault that went away is told anew when it comes back."""
+        present = {alarm.identity for alarm in alarms}
+        if self._alarms is not None and present - self._alarms:
+            self.app.bell()
+        if self.state.status:
+            self._alarms = present
+            self._dismissed &= present
 
     def _note_stale(self, update: Update) -> None:
         """Remember which panels the update concerns."""
@@ -263,6 +293,9 @@ class RunScreen(ChartActions, PictureActions):
             self._stale.add("events")
         if update.console:
             self._stale.add("console")
+        found = (update.status, update.status_error, update.previews, update.worst, update.codebooks)
+        if update.metrics or update.events or not update.share_unread or any(part is not None for part in found):
+            self._stale.add("facts")
 
     def _draw(self) -> None:
         """Bring the panels up to date with the state."""
@@ -270,15 +303,17 @@ class RunScreen(ChartActions, PictureActions):
         log = self.query_one(LogPanel)
         if "charts" in stale:
             self._draw_charts()
+        self._show_tabs()
         if "events" in stale:
             log.show_events(self.state.events)
         if "console" in stale:
             log.show_console(self.state.console)
+        if "facts" not in stale:
+            return
         self._preview.show_codebooks(self.state.codebook_sizes, self.state.segment_frames)
         self._preview.show(self.state.previews, self.state.worst)
         self.query_one(CodebookPanel).show(self.state.codebook, self.state.codebooks, self.state.codebook_sizes)
         self._show_status()
-        self._show_tabs()
 
     def _draw_charts(self) -> None:
         """Draw the charts, or where many points were drawn just now, remember to do it later."""

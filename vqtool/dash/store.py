@@ -55,6 +55,11 @@ class Series:
         end = self._length - 1
         return (int(self._step[end]), float(self._value[end])) if self._length else None
 
+    def newest(self, number: int) -> tuple[Integers, Floats]:
+        """Steps and values of at most so many of the last points, without joining what was read before them."""
+        part = np.s_[max(0, self._length - number) : self._length]
+        return self._step[part], self._value[part]
+
     def append(self, step: Integers, time: Floats, value: Floats) -> None:
         """Add values; steps that do not ascend are merged in."""
         if not len(step):

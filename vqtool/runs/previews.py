@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vqtool.core.atomic import atomic_folder, explained_os_errors
 from vqtool.errors import RunError
@@ -26,7 +25,6 @@ Frames = NDArray[np.uint8]
 INDEX_FILE = "preview.json"
 VERSION = 1
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, struct.error)
-_DAMAGED_PNG = (SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,8 @@ def write_worst(run: RunFolder, step: int, clips: Sequence[PreviewClip]) -> Path
 
 
 def _write(target: Path, step: int, clips: Sequence[PreviewClip]) -> Path:
+    from PIL import Image
+
     if target.exists():
         return target
     with atomic_folder(target) as folder:
@@ -101,6 +101,9 @@ def read_preview(folder: Path) -> list[PreviewClip]:
     Raises:
         RunError: the folder is incomplete, damaged or of another version.
     """
+    # Here, for the dashboard shows its curves before it needs any picture.
+    from PIL.Image import DecompressionBombError
+
     try:
         record = json.loads((folder / INDEX_FILE).read_bytes())
         if record["version"] != VERSION:
@@ -109,7 +112,7 @@ def read_preview(folder: Path) -> list[PreviewClip]:
                 "look at it with the vqtool that wrote it"
             )
         return [_read_clip(folder, entry) for entry in record["clips"]]
-    except (*_DAMAGE, *_DAMAGED_PNG) as error:
+    except (*_DAMAGE, SyntaxError, DecompressionBombError) as error:
         raise RunError(f"cannot read preview {folder}: {error!r}") from error
 
 
@@ -123,6 +126,8 @@ def _finite_or_none(value: float | None) -> float | None:
 
 
 def _read_clip(folder: Path, entry: dict[str, object]) -> PreviewClip:
+    from PIL import Image
+
     stem = Path(str(entry["stem"])).name
     frames, height, width = (int(str(entry[key])) for key in ("frames", "height", "width"))
     with Image.open(folder / f"{stem}.png", formats=["PNG"]) as image:

@@ -58,6 +58,7 @@ class ChartGrid(ChartPalette):
         legend = Static(id="runs", markup=False)
         super().__init__(legend, Static("no metrics yet", id="no-metrics", markup=False), id=id)
         self.charts: list[Chart] = []
+        self._mounted: set[Chart] = set()
         self.view = ChartView()
         self.selected = 0
         self.enlarged = False
@@ -80,6 +81,8 @@ class ChartGrid(ChartPalette):
         view, metric = self.view, self.charts[self.selected].metric if self.charts else self._saved.metric
         log_y = tuple(chart.metric for chart in self.charts if chart.log_y)
         y_windows = {chart.metric: chart.y_window for chart in self.charts if chart.y_window is not None}
+        if not self.charts:
+            log_y, y_windows = self._saved.log_y, dict(self._saved.y_windows)
         axes = view.x_kind, view.wants_log_x, view.clip_outliers, self._chosen_decay, view.extent, view.window
         return SavedView(panel, metric, self.enlarged, *axes, log_y, y_windows)
 
@@ -188,6 +191,8 @@ class ChartGrid(ChartPalette):
 
     def zoom(self, change: int) -> None:
         """Zoom all charts in (1) or out (-1) around the cursor, else the middle."""
+        if not self._lines:
+            return
         low, high = self.view.shown
         cursor = self.view.cursor
         centre = cursor if cursor is not None and low <= cursor <= high else None
@@ -316,16 +321,14 @@ class ChartGrid(ChartPalette):
         known = {chart.metric: chart for chart in self.charts}
         selected = self.charts[self.selected].metric if self.charts else self._saved.metric
         for metric, chart in known.items():
-            if metric not in self._lines:
+            if metric not in self._lines and chart in self._mounted:
+                self._mounted.discard(chart)
                 chart.remove()
         self.charts = [known.get(metric) or Chart(metric, self) for metric in sorted(self._lines, key=metric_rank)]
-        before: Chart | None = None
         for chart in self.charts:
             if chart.metric not in known:
                 chart.log_y = chart.metric in self._saved.log_y
                 chart.y_window = self._saved.y_windows.get(chart.metric)
-                self.mount(chart, **({"before": 1} if before is None else {"after": before}))
-            before = chart
         names = [chart.metric for chart in self.charts]
         self.select(names.index(selected) if selected in names else 0)
 
@@ -333,8 +336,14 @@ class ChartGrid(ChartPalette):
         columns, rows = (1, 1) if self.enlarged else self._shape
         self.styles.grid_size_columns, self.styles.grid_size_rows = columns, rows
         first = self.selected if self.enlarged else self.page * columns * rows
+        before: Chart | None = None
         for index, chart in enumerate(self.charts):
-            chart.display = first <= index < first + columns * rows
+            shown = first <= index < first + columns * rows
+            if shown and chart not in self._mounted:
+                self._mounted.add(chart)
+                self.mount(chart, **({"before": 1} if before is None else {"after": before}))
+            chart.display = shown
+            before = chart if chart in self._mounted else before
             chart.select(index == self.selected)
         self.query_one("#no-metrics").display = not self.charts
         self._tell_note()

@@ -1,5 +1,6 @@
 """How the evaluations used the codebook: figures, ages of dead codes, a map over steps, ranked bars, every code."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from vqtool.dash.panels.status import pack
 from vqtool.dash.panels.strips import scene_strip
 from vqtool.dash.plotting.bars import DEAD, Counts, code_map, perplexity, rank_bars
 from vqtool.dash.plotting.heat import heat_colours
@@ -21,7 +23,7 @@ from vqtool.dash.usage import Levels, UsageHistory, chosen_steps, history_of, us
 from vqtool.runs.previews import read_array
 
 NOTHING = "no codebook usage yet: every evaluation writes it (train.eval_every)"
-MIN_ROWS_FOR_HEAT, MIN_ROWS_FOR_MAP = 6, 12
+MIN_ROWS_FOR_HEAT, MIN_ROWS_FOR_MAP, MIN_ROWS_FOR_BARS = 6, 12, 3
 REVIVED = "↑"
 MAX_AGES = 3
 
@@ -117,6 +119,8 @@ class CodebookPanel(Widget):
         lines = [*figures(usage, title), *self._each(), *ages(history)]
         if rows >= MIN_ROWS_FOR_MAP:
             lines = [part for line in lines for part in wrap(line, max(columns, 1))]
+        else:
+            lines = _packed(lines, columns, rows, len(history.steps) > 1)
         top = _write_lines(scene, 0, lines)
         if len(history.steps) > 1 and rows - top >= MIN_ROWS_FOR_HEAT:
             height = min(max(3, (rows - top) // 2 - 3), max(3, (end - start) // 2))
@@ -150,7 +154,9 @@ class CodebookPanel(Widget):
         """The map over steps with its title, marks and axis; gives the row after it."""
         columns = scene.cells.shape[1]
         order = "by use" if self.ranked else "by number"
-        _write_lines(scene, top, [f"use of the codes {order} (downwards) over steps; dark is dead, {REVIVED} revived"])
+        long = f"use of the codes {order} (downwards) over steps; dark is dead, {REVIVED} revived"
+        short = f"codes {order}; dark is dead"
+        _write_lines(scene, top, [fitting(columns, long, f"{short}, {REVIVED} revived", short)])
         picture = heat_colours(history.image(2 * height, columns, self.ranked))
         area = np.s_[top + 1 : top + 1 + height]
         if self._colours:
@@ -224,10 +230,25 @@ def _bars_and_map(counts: Counts, columns: int, rows: int) -> list[str]:
     mapped = code_map(counts, columns - columns % 32 if columns > 32 else columns)
     bars = room if rows < MIN_ROWS_FOR_MAP and len(mapped) > 2 else max(min(4, room), room - len(mapped) - 2)
     lines = rank_bars(counts, min(bars, room), columns)
-    lines.append(f"codes from the most to the least used, logarithmic; the most: {short_number(counts.max())}")
+    most = short_number(counts.max())
+    long = f"codes from the most to the least used, logarithmic; the most: {most}"
+    lines.append(fitting(columns, long, f"codes by use, logarithmic; most: {most}", f"by use; most: {most}"))
     if rows - len(lines) > 2:
-        lines += ["", f"each code in the codebook's order ({DEAD} never used)", *mapped[: rows - len(lines) - 2]]
+        title = fitting(columns, f"each code in the codebook's order ({DEAD} never used)", f"each code ({DEAD} unused)")
+        lines += ["", title, *mapped[: rows - len(lines) - 2]]
     return lines
+
+
+def _packed(lines: Sequence[str], columns: int, rows: int, with_heat: bool) -> list[str]:
+    """The facts of the lines as they fit the width, and no more of them than leave room for the map or the bars."""
+    facts = [part for line in lines for fact in re.split("  |, ", line) for part in wrap(fact, max(columns, 1))]
+    kept = MIN_ROWS_FOR_HEAT if with_heat and rows >= MIN_ROWS_FOR_HEAT + 4 else MIN_ROWS_FOR_BARS
+    return pack(facts, columns, max(2, rows - kept))
+
+
+def fitting(columns: int, *texts: str) -> str:
+    """The first of the texts that fits, the longest first; else the last."""
+    return next((text for text in texts if len(text) <= columns), texts[-1])
 
 
 def _write_lines(scene: Scene, top: int, lines: Sequence[str]) -> int:
