@@ -6,6 +6,7 @@ belongs to the process alone (RssAnon), not the page cache that the memory-mappe
 """
 
 import csv
+import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from vqtool.core.config import PreprocessConfig
+from vqtool.core.frames import FrameMemory, to_model
+from vqtool.data.sampler import BatchSampler
 from vqtool.data.shards import frames_file_bytes, shard_file
 from vqtool.data.store import CLIPS_FILE, DATASET_FILE, Clip, FrameStore, Shard, count_splits
 from vqtool.data.windows import Windows
@@ -81,9 +84,10 @@ def bare(store: FrameStore, batch_size: int, clip_frames: int) -> Callable[[], o
 
 
 def ours(store: FrameStore, batch_size: int, clip_frames: int) -> Callable[[], object]:
-    """Batches as training gets them."""
-    batches = Batches(Windows(store, "train", clip_frames, 1), batch_size, 0, torch.device("cpu"))
-    return batches.next
+    """Batches as training gets them, made here and now rather than by a thread while something else is measured."""
+    windows, device = Windows(store, "train", clip_frames, 1), torch.device("cpu")
+    sampler, memories = BatchSampler(len(windows), batch_size, 0), itertools.cycle([FrameMemory(), FrameMemory()])
+    return lambda: to_model(windows.views(sampler.next()), device, next(memories))
 
 
 def write_large(store: FrameStore, folder: Path) -> FrameStore:

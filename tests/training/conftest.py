@@ -14,8 +14,10 @@ TINIEST = [
     "model.quantizer.codebook_size=16", "model.quantizer.code_dim=4", "model.quantizer.warmup_steps=2",
     "train.batch_size=4", "train.precision=fp32", "train.log_every=1", "train.steps=8", "train.eval_every=4",
     "train.checkpoint_every=2", "train.preview_every=4", "train.preview_clips=2", "train.keep_last=2",
-    "eval.num_clips=3", "eval.clip_frames=4",
+    "eval.num_clips=3", "eval.clip_frames=4", "model.linear_path=false", "data.augment.flip=0",
+    "data.augment.min_crop=1", "data.augment.brightness=0", "data.augment.contrast=0", "data.augment.saturation=0",
 ]  # fmt: skip
+"""Nothing but what every run has: tests that are about the rest switch it on."""
 
 
 @pytest.fixture(scope="session")
