@@ -214,7 +214,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
             raise self._diverged(
-                f"the gradient was not finite for {MAX_SKIPPED_IN_A_ROW} steps in a row, up to step {self.step}"
+                f"the gradient was not finite for {MAX_SKIPPED_IN_A_ROW} steps in a row, up to step {self.step + 1}"
             )
 
     def _diverged(self, what: str) -> NonFiniteError:
