@@ -17,7 +17,7 @@ ImageChoice = Literal["auto", "half", "kitty", "sixel", "none"]
 
 
 def has_paths_only(arguments: Sequence[str]) -> bool:
-    """Whether the command line is `dash` and paths: then nothing of it needs Typer, a third of the time to start."""
+    """Whether the command line is `dash` and paths: then nothing of it needs Typer, a quarter of the start."""
     return arguments[:1] == ["dash"] and not any(argument.startswith("-") for argument in arguments)
 
 

@@ -110,12 +110,12 @@ class ChartGrid(ChartPalette):
     @property
     def pages(self) -> int:
         """Number of pages, at least one."""
-        return max(1, math.ceil(len(self.charts) / self._page_size))
+        return max(1, math.ceil(len(self.charts) / math.prod(self._shape)))
 
     @property
     def page(self) -> int:
         """The page of the selected chart, from 0."""
-        return self.selected // self._page_size
+        return self.selected // math.prod(self._shape)
 
     @property
     def note(self) -> str:
@@ -142,7 +142,7 @@ class ChartGrid(ChartPalette):
     def turn_page(self, pages: int) -> None:
         """Select the first chart of another page."""
         page = max(0, min(self.page + pages, self.pages - 1))
-        self.select(page * self._page_size)
+        self.select(page * math.prod(self._shape))
 
     def toggle_enlarged(self) -> None:
         """Show the selected chart alone, or all again."""
@@ -274,11 +274,6 @@ class ChartGrid(ChartPalette):
         columns = max(1, min(MAX_COLUMNS, width // CHART_WIDTH, len(self.charts)))
         rows = max(1, min(height // CHART_HEIGHT, math.ceil(len(self.charts) / columns)))
         return columns, rows
-
-    @property
-    def _page_size(self) -> int:
-        columns, rows = self._shape
-        return columns * rows
 
     @property
     def _every_line(self) -> list[Line]:
