@@ -12,6 +12,8 @@ from vqtool.core.config_file import load_config
 TINIEST = [
     "model.resolution=32", "model.channels=8", "model.channel_multipliers=[1,2]",
     "model.quantizer.codebook_size=16", "model.quantizer.code_dim=4", "model.quantizer.warmup_steps=2",
+    "model.quantizer.usage_decay=0.95", "model.quantizer.vectors_per_code=10", "loss.pixel_kind='l1'",
+    "loss.pixel_weight=1",
     "train.batch_size=4", "train.precision=fp32", "train.log_every=1", "train.steps=8", "train.eval_every=4",
     "train.checkpoint_every=2", "train.preview_every=4", "train.preview_clips=2", "train.keep_last=2",
     "eval.num_clips=3", "eval.clip_frames=4", "model.linear_path=false", "data.augment.flip=0",
