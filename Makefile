@@ -26,16 +26,15 @@ demo: venv
 	$(BIN)/vqtool demo
 
 test: venv
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: venv
 	$(BIN)/ruff format --check vqtool tests benchmarks
 	$(BIN)/ruff check vqtool tests benchmarks
-	$(BIN)/lint-imports --no-cache
-	# Types beside the tests, told after them: mypy has one process, and a test often waits.
-	$(BIN)/mypy >$(VENV)/mypy.txt 2>&1 & mypy=$$!; trap "kill $$mypy 2>/dev/null" EXIT; \
-		$(BIN)/python -m pytest -n 3 --dist worksteal; failed=$$?; \
-		wait $$mypy || failed=1; cat $(VENV)/mypy.txt; exit $$failed
+	# Layers and types beside the tests, told after them: each has one process, and a test often waits.
+	( $(BIN)/lint-imports --no-cache && exec $(BIN)/mypy ) >$(VENV)/types.txt 2>&1 & types=$$!; \
+		trap "kill $$types 2>/dev/null" EXIT; $(BIN)/python -m pytest -n 4 --dist worksteal; failed=$$?; \
+		wait $$types || failed=1; cat $(VENV)/types.txt; exit $$failed
 
 # The lowest versions that pyproject.toml allows, but for torch: see DECISIONS.md.
 lowest:

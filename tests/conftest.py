@@ -12,6 +12,8 @@ from forks import Forks
 
 # Before anything imports torch: the suite runs in parallel, and small tensors gain nothing from more threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before anything imports Textual: nobody watches it scroll.
+os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which tests send to themselves.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -120,15 +120,20 @@ def test_what_cannot_be_published_leaves_nothing(run: RunFolder, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def changed(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
 def test_the_hash_is_of_weights_and_model_settings_alone(checkpoint: Callable[..., Path]) -> None:
     folder = checkpoint()
     before = tokenizer_sha256(folder)
     config = (folder / CONFIG_FILE).read_text()
-    (folder / CONFIG_FILE).write_text("# a comment\n" + config.replace("steps = 1000", "steps = 2000"))
+    (folder / CONFIG_FILE).write_text("# a comment\n" + changed(config, "steps = 2000", "steps = 3000"))
     assert tokenizer_sha256(folder) == before
     assert tokenizer_sha256(checkpoint("train.steps=7")) == before
     assert tokenizer_sha256(checkpoint(seed=1)) != before
-    (folder / CONFIG_FILE).write_text(config.replace("usage_decay = 0.95", "usage_decay = 0.94"))
+    (folder / CONFIG_FILE).write_text(changed(config, "usage_decay = 0.99", "usage_decay = 0.98"))
     assert tokenizer_sha256(folder) != before
     (folder / CONFIG_FILE).write_text(config)
     weights = safetensors.torch.load_file(folder / MODEL_FILE)
