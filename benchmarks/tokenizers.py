@@ -62,10 +62,12 @@ class Row:
 
 def as_published(session: Session) -> None:
     """The codebook of the original: drawn in +-1/K, never placed among latents, never revived."""
-    quantizer = session._trainer.model.quantizer
+    trainer = session._trainer
+    quantizer = trainer.model.quantizer
     with torch.no_grad():
         quantizer.embedding.weight.uniform_(-1 / quantizer.codebook_size, 1 / quantizer.codebook_size)
         quantizer.initialised.fill_(True)
+    trainer._look_at_model()
 
 
 ORIGINAL = [
