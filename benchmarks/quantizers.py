@@ -138,6 +138,8 @@ def main() -> int:
     def work(name: str) -> Trained:
         return train(QUANTIZERS[name], store, folder / name.replace(",", "").replace(" ", "-"), options.seconds)
 
+    # Rows that share cores must not each compute on all of them.
+    os.environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // options.at_once))
     with ThreadPoolExecutor(options.at_once) as pool:
         rows = dict(zip(options.rows, pool.map(work, options.rows), strict=True))
     said = f"{options.seconds:g} s of training a row, {options.at_once} side by side."
