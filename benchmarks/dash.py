@@ -86,8 +86,8 @@ class Program:
     def end(self) -> None:
         """End it."""
         os.kill(self.pid, signal.SIGTERM)
+        os.close(self._terminal)  # before it is waited for: nobody reads what it still writes
         os.waitpid(self.pid, 0)
-        os.close(self._terminal)
 
 
 def write_run(runs_dir: Path) -> RunFolder:
