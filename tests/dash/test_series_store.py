@@ -155,6 +155,7 @@ def test_mixed_records_become_what_they_become_alone() -> None:
 
 def test_parts_put_in_front_and_at_the_end_in_any_order_make_one_series() -> None:
     series, seen = Series(), {}
+    assert (len(series), series.first, series.last) == (0, None, None)
     rng = np.random.default_rng(0)
     first = last = 100_000
     for _ in range(60):
@@ -169,6 +170,7 @@ def test_parts_put_in_front_and_at_the_end_in_any_order_make_one_series() -> Non
         value = rng.random(length)
         add(step, step / 10, value)
         seen |= dict(zip(step.tolist(), value.tolist(), strict=True))
+        assert (len(series), series.first) == (len(seen), (first, first / 10))
     assert series.last == (last - 1, seen[last - 1])
     assert dict(zip(series.step.tolist(), series.value.tolist(), strict=True)) == seen
     assert np.all(np.diff(series.step) == 1) and np.array_equal(series.time, series.step / 10)

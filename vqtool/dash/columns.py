@@ -35,16 +35,27 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[Columns], int
 
     A record without a whole, non-negative step is unusable; a name that holds no number in any record is dropped.
     """
-    groups: defaultdict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
-    for record in records:
-        groups[str(record.get("split", "")), len(record)].append(record)
     columns, num_unusable = [], 0
-    for group in groups.values():
+    for group in _groups(records):
         alike = _columns_of_alike(group)
         found, unusable = ([alike], 0) if alike is not None else _columns_of_any(group)
         columns += found
         num_unusable += unusable
     return columns, num_unusable
+
+
+def _groups(records: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Mapping[str, Any]]]:
+    """The records by split and by how many names they carry."""
+    try:
+        splits = set(map(itemgetter("split"), records))
+    except (KeyError, TypeError):
+        splits = set()
+    if len(splits) == len(set(map(len, records))) == 1:
+        return [records]
+    groups: defaultdict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
+    for record in records:
+        groups[str(record.get("split", "")), len(record)].append(record)
+    return groups.values()
 
 
 def _columns_of_alike(records: Sequence[Mapping[str, Any]]) -> Columns | None:

@@ -28,8 +28,7 @@ class Series:
         self.version = 0
 
     def __len__(self) -> int:
-        self._join()
-        return self._length
+        return self._length + sum(len(step) for step, _, _ in self._earlier)
 
     @property
     def step(self) -> Integers:
@@ -55,6 +54,12 @@ class Series:
         end = self._length - 1
         return (int(self._step[end]), float(self._value[end])) if self._length else None
 
+    @property
+    def first(self) -> tuple[int, float] | None:
+        """The first step and its unix seconds, NaN where unknown; or None. It joins nothing."""
+        steps, times = self._earlier[-1][:2] if self._earlier else (self._step[: self._length], self._time)
+        return (int(steps[0]), float(times[0])) if len(steps) else None
+
     def newest(self, number: int) -> tuple[Integers, Floats]:
         """Steps and values of at most so many of the last points, without joining what was read before them."""
         part = np.s_[max(0, self._length - number) : self._length]
@@ -65,7 +70,7 @@ class Series:
         if not len(step):
             return
         self._join()
-        ascending = (not self._length or step[0] > self._step[self._length - 1]) and bool(np.all(np.diff(step) > 0))
+        ascending = (not self._length or step[0] > self._step[self._length - 1]) and _ascends(step)
         if ascending:
             self._write(step, time, value)
         else:
@@ -77,7 +82,7 @@ class Series:
         if not len(step):
             return
         first = self._earlier[-1][0][0] if self._earlier else self._step[0]
-        if self._length and step[-1] < first and bool(np.all(np.diff(step) > 0)):
+        if self._length and step[-1] < first and _ascends(step):
             self._earlier.append((step, time, value))
         else:
             known = self.step, self.time, self.value
@@ -98,7 +103,8 @@ class Series:
             known = (array[: self._length] for array in (self._step, self._time, self._value))
             parts = [*reversed(self._earlier), tuple(known)]
             self._earlier = []
-            self._replace(*map(np.concatenate, zip(*parts, strict=True)))
+            self._step, self._time, self._value = map(np.concatenate, zip(*parts, strict=True))
+            self._length = self._capacity = len(self._step)
 
     def _write(self, step: Integers, time: Floats, value: Floats) -> None:
         end = self._length + len(step)
@@ -181,9 +187,8 @@ class MetricStore:
 
     def first_time(self) -> float | None:
         """Unix seconds of the earliest value, or None."""
-        times = [float(series.time[0]) for series in self._series.values() if len(series)]
-        known = [time for time in times if np.isfinite(time)]
-        return min(known, default=None)
+        times = [series.first[1] for series in self._series.values() if series.first]
+        return min((time for time in times if np.isfinite(time)), default=None)
 
     def _alive(self, step: Integers, time: Floats) -> NDArray[np.bool_] | None:
         if not self.resumes:
@@ -192,6 +197,10 @@ class MetricStore:
         for resume in self.resumes:
             alive &= _before(resume, step, time)
         return alive
+
+
+def _ascends(step: Integers) -> bool:
+    return bool((step[1:] > step[:-1]).all())
 
 
 def _before(resume: Resume, step: Integers, time: Floats) -> NDArray[np.bool_]:

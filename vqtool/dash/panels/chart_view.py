@@ -149,8 +149,9 @@ def extent_of(lines: Iterable[Line], kind: XKind, log_x: bool) -> Range:
 
 
 def _ends(line: Line, kind: XKind, log_x: bool) -> tuple[float, ...]:
-    if kind == "step" and not log_x:
-        return float(line.series.step[0]), float(line.series.step[-1])
+    first, last = line.series.first, line.series.last
+    if kind == "step" and not log_x and first and last:
+        return float(first[0]), float(last[0])
     x = line.x(kind)
     x = x[x > 0] if log_x else x
     return (float(np.fmin.reduce(x)), float(np.fmax.reduce(x))) if len(x) else ()
