@@ -116,35 +116,43 @@ def _bar(description: str, unit: str) -> Iterator[Advance]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    started = time.monotonic()
-    first: int | None = None
+    pace = _Pace()
     with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
         task = bar.add_task(description, total=None, rate="")
 
         def advance(done: int, total: int) -> None:
-            nonlocal first
-            first = max(done - 1, 0) if first is None else first
-            rate = (done - first) / max(time.monotonic() - started, 1e-9)
-            bar.update(task, completed=done, total=total, rate=f"{rate:,.1f}/s")
+            rate = pace.rate(done)
+            bar.update(task, completed=done, total=total, rate=f"{rate:,.1f}/s" if rate else "")
 
         yield advance
 
 
 def _plain_lines(description: str, unit: str) -> Advance:
-    started = time.monotonic()
-    last = started
-    first: int | None = None
+    pace = _Pace()
+    last = time.monotonic()
 
     def advance(done: int, total: int) -> None:
-        nonlocal last, first
-        # What an earlier run did before the first call says nothing about the rate of this one.
-        first = max(done - 1, 0) if first is None else first
-        now = time.monotonic()
-        if done < total and now - last < PLAIN_SECONDS:
+        nonlocal last
+        rate = pace.rate(done)
+        if done < total and time.monotonic() - last < PLAIN_SECONDS:
             return
-        last = now
-        rate = (done - first) / max(now - started, 1e-9)
-        eta = (total - done) / max(rate, 1e-9)
-        stderr_line(f"{description}: {done}/{total} {unit}, {rate:,.1f} {unit}/s, {eta:,.0f} s left")
+        last = time.monotonic()
+        speed = f", {rate:,.1f} {unit}/s, {(total - done) / rate:,.0f} s left" if rate else ""
+        stderr_line(f"{description}: {done}/{total} {unit}{speed}")
 
     return advance
+
+
+class _Pace:
+    """How fast work goes on after its first report: what came before may be an earlier run's."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def rate(self, done: int) -> float | None:
+        """Pieces a second, or None as long as nothing tells."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done, now
+        before, since = self._first
+        return (done - before) / (now - since) if done > before and now > since else None

@@ -81,8 +81,10 @@ def _estimate(config: "Config", device: str) -> None:
     from vqtool.cli.console import printable, stderr_line
     from vqtool.core.config_file import dump_config
     from vqtool.core.text import escaped
+    from vqtool.data.store import FrameStore
     from vqtool.training.estimate import estimate_run
 
+    FrameStore.open(Path(config.data.store))  # before anything is promised
     stderr_line("timing a few steps; nothing is written")
     estimate = estimate_run(config, device)
     typer.echo(escaped(dump_config(config)))
