@@ -170,6 +170,7 @@ async def test_mouse_selects_enlarges_and_changes_panels(run: RunFolder, wait_un
 
 async def test_preview_plays_scrubs_and_says_what_it_shows(run: RunFolder, wait_until: WaitUntil) -> None:
     app = app_of(run)
+    app.animation_level = "full"
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(lambda: is_loaded(app))
         preview = app.screen.query_one(PreviewPanel)
@@ -197,6 +198,20 @@ async def test_preview_plays_scrubs_and_says_what_it_shows(run: RunFolder, wait_
         await pilot.press("e")
         assert "error" not in text_of(preview)
         assert "▀" in text_of(preview)
+
+
+async def test_nothing_moves_by_itself_where_the_user_wants_that(run: RunFolder, wait_until: WaitUntil) -> None:
+    app = app_of(run)
+    app.animation_level = "none"
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(lambda: is_loaded(app))
+        preview = app.screen.query_one(PreviewPanel)
+        await pilot.press("2")
+        await wait_until(lambda: preview.clip is not None)
+        assert "‖" in preview.caption()
+        first = preview.frame
+        await pilot.press("space")
+        await wait_until(lambda: preview.frame != first)
 
 
 async def test_chosen_preview_stays_when_a_newer_one_comes(
@@ -406,6 +421,8 @@ async def test_hostile_names_are_shown_as_they_are(run: RunFolder, wait_until: W
         assert "[red]name[/red]" in app.screen.query_one(StatusBar).lines[0]
         assert "[on red]\ufffd[2Jclip" in preview.caption()
         hostile = next(chart for chart in app.screen.query_one(ChartGrid).charts if "blink" in chart.metric)
-        texts = [text_of(hostile), text_of(app.screen.query_one("#events", LinesView))]
+        shown_events = app.screen.query_one("#events", LinesView)
+        await wait_until(lambda: "[link=x]" in text_of(shown_events))
+        texts = [text_of(hostile), text_of(shown_events)]
         assert "loss/[blink]\ufffd[5m\ufffd" in texts[0] and "[link=x] text=\ufffd]0;t\ufffd" in texts[1]
         assert all(character.isprintable() or character == "\n" for text in texts for character in text)

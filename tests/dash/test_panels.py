@@ -97,6 +97,7 @@ async def test_comparing_tokens_and_worst_clips(run: RunFolder, wait_until: Wait
 async def test_scrubber_goes_where_it_is_clicked_and_tells(run: RunFolder, wait_until: WaitUntil) -> None:
     told: dict[int, int] = {}
     app = app_of(run)
+    app.animation_level = "full"
     async with app.run_test(size=(80, 24), message_hook=lambda m: _note(m, told)) as pilot:
         await wait_until(lambda: is_read(app))
         preview = app.screen.query_one(PreviewPanel)

@@ -5,7 +5,10 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import ValidationError
@@ -15,15 +18,20 @@ from vqtool.errors import DataError
 from vqtool.preprocessing.cluster import dask_executor
 from vqtool.preprocessing.pipeline import Summary, preprocess
 
-distributed = pytest.importorskip("distributed", reason="needs the extra vqtool[cluster]")
-dask = pytest.importorskip("dask")
+pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra vqtool[cluster]")
 
 
 @pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
+def distributed() -> ModuleType:
+    """Dask, imported by the one test process that needs it and not by all that collect this file."""
+    return import_module("distributed")
+
+
+@pytest.fixture(scope="module")
+def scheduler(distributed: ModuleType) -> Iterator[str]:
     """The address of a scheduler with two worker processes."""
     # A task whose worker died is not tried again, so that the test of that is quick.
-    once = dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    once = import_module("dask").config.set({"distributed.scheduler.allowed-failures": 0})
     with (
         once,
         distributed.LocalCluster(
@@ -34,7 +42,7 @@ def scheduler() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def idle_scheduler() -> Iterator[str]:
+def idle_scheduler(distributed: ModuleType) -> Iterator[str]:
     """The address of a scheduler without workers."""
     with distributed.LocalCluster(n_workers=0, dashboard_address=":0", host="127.0.0.1") as cluster:
         yield cluster.scheduler_address
@@ -122,7 +130,7 @@ def test_executor_and_scheduler_belong_together(settings: dict[str, str], messag
         PreprocessConfig(**settings)
 
 
-def test_a_scheduler_that_goes_away_is_one_message() -> None:
+def test_a_scheduler_that_goes_away_is_one_message(distributed: ModuleType) -> None:
     cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1")
     # It takes its worker along, which may be heard of first.
     with (

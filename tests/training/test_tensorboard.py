@@ -11,10 +11,9 @@ from vqtool.runs.control import send_request
 from vqtool.training.start import resume_run, start_run
 from vqtool.training.trainer import StepResult
 
-event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-
 
 def test_tensorboard_reads_the_numbers_of_the_log_and_moving_previews(tiniest: Callable[..., Config]) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     config = tiniest("train.tensorboard=true")
     session = start_run(config, "cpu", "tiny.toml", "vqtool train")
     for happening in session.happenings():

@@ -101,7 +101,8 @@ class Chart(MouseChart):
         """Zoom the y axis in (1) or out (-1) around the value at the cursor, else the last one."""
         if self._plot is None or not self._lines:
             return
-        low, high = self._plot.y_range
+        # As it will be drawn: a key may come before the last one's picture.
+        low, high = self._drawn(self.size.width, self.size.height - 1).y_range
         pointer, curve = self._view.pointer, self._curve(self._lines[0])
         value = curve.y_at(self._view.shown[1] if pointer is None else pointer)
         if self.log_y:

@@ -160,7 +160,8 @@ class PreviewPanel(Widget):
         self._changed()
 
     def on_mount(self) -> None:
-        """Begin to play."""
+        """Begin to play, unless the user wants nothing to move by itself."""
+        self.player.playing = self.app.animation_level != "none"
         self._start_timer()
 
     def on_resize(self, event: events.Resize) -> None:
