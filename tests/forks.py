@@ -18,6 +18,8 @@ from typing import TextIO
 
 import no_power_cut  # noqa: F401
 
+TRAINER = ("torch._dynamo", "vqtool.cli.app", "vqtool.cli.train_display", "vqtool.training.start")
+"""What `vqtool train` imports; the first, and the longest, is what every optimizer does."""
 SECONDS = 240
 """How long a child may take before the test fails."""
 
@@ -94,9 +96,10 @@ class Forks:
             raise TimeoutError(f"no answer within {SECONDS} s to {request}")
         return int(self._ours.recv())
 
-    def load(self, module: str) -> None:
-        """Import a module for all children to come."""
-        self._ask(module)
+    def load(self, *modules: str) -> None:
+        """Import modules for all children to come."""
+        for module in modules:
+            self._ask(module)
 
     def start(self, child: Child) -> int:
         """Start one, with this process's environment and its variables; gives its process id.

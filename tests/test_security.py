@@ -20,7 +20,7 @@ SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatus
 OPENERS = {"urllib.request.urlopen", "urllib.request.urlretrieve", "urllib.request.build_opener"}
 ANY_SCHEME = {"urllib.request.FileHandler", "urllib.request.FTPHandler", "urllib.request.DataHandler"}
 NETWORK = {"urllib.request", "http.client", "requests", "ftplib", "httpx", "aiohttp", "urllib3", "smtplib"}
-NETWORK_FILES = {"weights/http.py", "weights/download.py", "weights/package_index.py"}
+NETWORK_FILES = {"weights/http.py", "weights/download.py", "weights/index_page.py"}
 BY_FULL_NAME = {"pickle", "subprocess", "os", "yaml", "numpy", "torch", "h5py", "av", "urllib.request"}
 """Modules whose functions are called by the names that the rules look for."""
 HARMLESS = {"printable", "escaped", "json.dumps"}

@@ -14,6 +14,7 @@ SECONDS = {"seconds", "frames_per_second", "model_frames_per_second"}
 
 def evaluate(forks: Forks, folder: Path, num_processes: int, *arguments: str) -> list[tuple[int, str, str]]:
     """For each process of a job its exit code, results and messages."""
+    forks.load("vqtool.cli.app", "vqtool.cli.eval_tables", "vqtool.evaluation.write_report")
     port, pids = free_port(), []
     for rank in range(num_processes):
         files = folder / f"out-{rank}", folder / f"messages-{rank}"

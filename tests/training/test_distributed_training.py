@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from forks import Child, Forks, free_port, pipe, two_processes, vqtool
+from forks import TRAINER, Child, Forks, free_port, pipe, two_processes, vqtool
 
 from vqtool.core.checkpoint import load_state
 from vqtool.core.config import Config
@@ -29,7 +29,7 @@ SETTINGS = (
 
 def start(forks: Forks, folder: Path, port: int, *arguments: str) -> list[int]:
     """A job of two processes, as torchrun starts them; what they tell goes to `messages-0` and `messages-1`."""
-    forks.load("torch._dynamo")  # every optimizer does
+    forks.load(*TRAINER)
     command = ("train", "--device", "cpu", *arguments)
     return [
         forks.start(Child(vqtool, command, folder / "out", folder / f"messages-{rank}", two_processes(rank, port)))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from forks import Forks
+from forks import TRAINER, Forks
 
 from vqtool.core.checkpoint import load_state, verify_checkpoint
 from vqtool.core.config import Config
@@ -79,7 +79,7 @@ def assert_equal(one: object, other: object) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL and fork are needed")
 def test_a_run_killed_again_and_again_ends_like_one_left_alone(tiniest: Tiniest, tmp_path: Path, forks: Forks) -> None:
-    forks.load("torch._dynamo")  # every optimizer does
+    forks.load(*TRAINER)
     settings = ("train.steps=8", "train.accumulate=2", "model.quantizer.revive_below=0.9", "data.augment.flip=0.5")
     alone, killed = (RunFolder(tmp_path / "runs" / name) for name in ("alone", "killed"))
     assert forks.call(train, tiniest("run.name=alone", *settings), alone, 0) == 0

