@@ -26,14 +26,14 @@ demo: venv
 	$(BIN)/vqtool demo
 
 test: venv
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: venv
 	$(BIN)/ruff format --check vqtool tests benchmarks
 	$(BIN)/ruff check vqtool tests benchmarks
 	# Layers and types beside the tests, told after them: each has one process, and a test often waits.
 	( $(BIN)/lint-imports --no-cache && exec $(BIN)/mypy ) >$(VENV)/types.txt 2>&1 & types=$$!; \
-		trap "kill $$types 2>/dev/null" EXIT; $(BIN)/python -m pytest -n 4 --dist worksteal; failed=$$?; \
+		trap "kill $$types 2>/dev/null" EXIT; $(BIN)/python -m pytest -n 3 --dist worksteal; failed=$$?; \
 		wait $$types || failed=1; cat $(VENV)/types.txt; exit $$failed
 
 # The lowest versions that pyproject.toml allows, but for torch: see DECISIONS.md.
