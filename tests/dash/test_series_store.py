@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vqtool.dash.columns import columns_of
+from vqtool.dash.columns import columns_of, joined
 from vqtool.dash.store import MAX_SERIES, MetricStore, Resume, Series
 
 
@@ -174,3 +174,14 @@ def test_parts_put_in_front_and_at_the_end_in_any_order_make_one_series() -> Non
     assert series.last == (last - 1, seen[last - 1])
     assert dict(zip(series.step.tolist(), series.value.tolist(), strict=True)) == seen
     assert np.all(np.diff(series.step) == 1) and np.array_equal(series.time, series.step / 10)
+
+
+def test_parts_joined_are_the_parts_one_after_the_other() -> None:
+    records = [{"split": "train", "step": step, "time": step / 10, "a": step / 3} for step in range(1, 9)]
+    records[3] |= {"split": "val"}
+    records[6] |= {"b": 1.0}
+    parts = [part for record in records for part in columns_of([record])[0]]
+    found = {(part.split, *part.values): part.step.tolist() for part in joined(parts)}
+    assert found == {("train", "a"): [1, 2, 3, 5, 6, 8], ("val", "a"): [4], ("train", "a", "b"): [7]}
+    [whole] = joined(parts[:3])
+    assert whole.time.tolist() == [0.1, 0.2, 0.3] and whole.values["a"].tolist() == [1 / 3, 2 / 3, 1.0]

@@ -44,6 +44,20 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[Columns], int
     return columns, num_unusable
 
 
+def joined(parts: Iterable[Columns]) -> list[Columns]:
+    """The same numbers with one `Columns` for all parts of one split that have the same names, in their order."""
+    alike: dict[tuple[str, tuple[str, ...]], list[Columns]] = {}
+    for part in parts:
+        alike.setdefault((part.split, tuple(part.values)), []).append(part)
+    return [group[0] if len(group) == 1 else _joined(group) for group in alike.values()]
+
+
+def _joined(parts: Sequence[Columns]) -> Columns:
+    values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
+    step, time = (np.concatenate(arrays) for arrays in zip(*((part.step, part.time) for part in parts), strict=True))
+    return Columns(parts[0].split, step, time, values)
+
+
 def _groups(records: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Mapping[str, Any]]]:
     """The records by split and by how many names they carry."""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqtool.dash.columns import Columns, columns_of
+from vqtool.dash.columns import Columns, columns_of, joined
 from vqtool.errors import RunError
 from vqtool.runs.folder import RunFolder, step_folders
 from vqtool.runs.jsonl import JsonlTail
@@ -19,8 +19,8 @@ from vqtool.runs.tail import LineTail
 CONSOLE_BYTES = 64 << 10
 NEWEST_BYTES = 1 << 20
 """Of the metrics: what is read first, so that the last steps are seen at once however long the log is."""
-SLICE_BYTES = 1 << 20
-"""Of the metrics at a time: what becomes of more leaves the processor's cache, which costs a third."""
+PIECE_BYTES, PIECES = 1 << 18, 8
+"""Of the earlier metrics at a time: what becomes of larger pieces leaves the processor's cache, which costs a third."""
 LISTING_SECONDS = 3.0
 StepPaths = tuple[tuple[int, Path], ...]
 
@@ -103,7 +103,12 @@ class RunReader:
         return update if news else None
 
     def _earlier_metrics(self) -> tuple[Columns, ...]:
-        return self._columns(self._metrics.read_earlier(SLICE_BYTES)) if self._metrics.share_passed_over else ()
+        pieces: list[Columns] = []
+        for _ in range(PIECES):
+            if not self._metrics.share_passed_over:
+                break
+            pieces[:0] = self._columns(self._metrics.read_earlier(PIECE_BYTES))
+        return tuple(joined(pieces))
 
     def _columns(self, records: Sequence[Mapping[str, Any]]) -> tuple[Columns, ...]:
         columns, num_unusable = columns_of(records)
