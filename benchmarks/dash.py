@@ -167,7 +167,7 @@ def idle_share(run: RunFolder) -> float:
 
 def main() -> int:
     """Measure and report."""
-    options = arguments(__doc__, repeats=3)
+    options = arguments(__doc__, repeats=12)
     x, rng = np.arange(STEPS, dtype=np.float64), np.random.default_rng(0)
     curves = [Curve(x, rng.standard_normal(STEPS).cumsum(), decay=0.99) for _ in range(4)]
     drawn = interleave({"redraw": lambda: draw_plot(curves, 120, 30, Axes())}, 50 * options.repeats)["redraw"]
