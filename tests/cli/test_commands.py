@@ -164,6 +164,7 @@ def test_reconstruct_writes_pictures_of_clips_and_of_a_video(trained: Path, tmp_
     ("arguments", "message"),
     [
         (["train", "--config", "tiny", "--data", "nowhere"], "nowhere"),
+        (["train", "--config", "tiny", "--data", "nowhere", "--dry-run"], "nowhere"),
         (["train", "--config", "tinny"], "did you mean tiny.toml"),
         (["train", "--resume", "--run", "nowhere"], "no run 'nowhere'"),
         (["train", "--config", "tiny", "--device", "tpu"], "--device tpu"),

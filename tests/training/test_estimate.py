@@ -11,11 +11,16 @@ from vqtool.core.config_file import load_config
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.tokenizers import build_tokenizer
 from vqtool.training.estimate import Estimate, estimate_run, flops_per_frame
+from vqtool.training.start import build
+
+
+def estimated(config: Config) -> Estimate:
+    return estimate_run(config, build(config, torch.device("cpu"))[0])
 
 
 def test_sizes_are_those_of_the_run(tiniest: Callable[..., Config], tmp_path: Path) -> None:
     config = tiniest("train.accumulate=3", "data.clip_frames=2")
-    found = estimate_run(config, "cpu")
+    found = estimated(config)
     assert found.num_parameters == sum(parameter.numel() for parameter in build_tokenizer(config.model).parameters())
     assert found.frames_per_step == 4 * 3 * 2
     assert found.steps_per_epoch == pytest.approx(found.num_clips / 12)
@@ -33,8 +38,8 @@ def test_the_original_network_takes_the_published_operations() -> None:
 
 def test_a_discriminator_that_comes_later_is_told(tiniest: Callable[..., Config]) -> None:
     gan = ("loss.adversarial_weight=1", "loss.discriminator_channels=4")
-    assert "after 30% of the run" in list(estimate_run(tiniest(*gan), "cpu").lines())[-1]
-    at_once = estimate_run(tiniest(*gan, "loss.adversarial_start=0"), "cpu")
+    assert "after 30% of the run" in list(estimated(tiniest(*gan)).lines())[-1]
+    at_once = estimated(tiniest(*gan, "loss.adversarial_start=0"))
     assert not any("discriminator" in line for line in at_once.lines())
 
 

@@ -80,13 +80,14 @@ def train(
 def _estimate(config: "Config", device: str) -> None:
     from vqtool.cli.console import printable, stderr_line
     from vqtool.core.config_file import dump_config
+    from vqtool.core.device import choose_device
     from vqtool.core.text import escaped
-    from vqtool.data.store import FrameStore
     from vqtool.training.estimate import estimate_run
+    from vqtool.training.start import build
 
-    FrameStore.open(Path(config.data.store))  # before anything is promised
+    trainer, _ = build(config, choose_device(device))  # finds every mistake before anything is promised
     stderr_line("timing a few steps; nothing is written")
-    estimate = estimate_run(config, device)
+    estimate = estimate_run(config, trainer)
     typer.echo(escaped(dump_config(config)))
     typer.echo(printable("\n".join(estimate.lines())))
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from vqtool.core.config import Config
-from vqtool.core.device import choose_device, describe_device
+from vqtool.core.device import describe_device
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.tokenizers import Tokenizer
-from vqtool.training.start import build
+from vqtool.training.trainer import Trainer
 
 TIMED_STEPS = 3
 
@@ -60,25 +60,19 @@ class Estimate:
             yield f"            nor the discriminator, which joins after {self.adversarial_start:.0%} of the run"
 
 
-def estimate_run(config: Config, device_name: str) -> Estimate:
-    """Train a few steps in memory and measure them.
-
-    Raises:
-        VqtoolError: as in starting the run.
-    """
-    device = choose_device(device_name)
-    trainer, _ = build(config, device)
+def estimate_run(config: Config, trainer: Trainer) -> Estimate:
+    """Train a few steps in memory with the trainer built from `config`, and measure them."""
     clips = len(trainer.batches.windows)
     trainer.train_step()  # allocates, and picks algorithms
     seconds = statistics.median(trainer.train_step().seconds for _ in range(TIMED_STEPS))
     train = config.train
     clips_per_step = train.batch_size * train.accumulate
     return Estimate(
-        device=describe_device(device),
+        device=describe_device(trainer.device),
         precision=str(trainer.precision).removeprefix("torch."),
         num_parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
         gigaflops_per_frame=flops_per_frame(trainer.model, trainer.loss, trainer.batches.next()[:1]) / 1e9,
-        memory_bytes=_peak_bytes(device),
+        memory_bytes=_peak_bytes(trainer.device),
         num_clips=clips,
         steps_per_epoch=clips / clips_per_step,
         frames_per_step=clips_per_step * config.data.clip_frames,
