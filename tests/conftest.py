@@ -12,9 +12,8 @@ from forks import Forks
 
 # Before anything imports torch: the suite runs in parallel, and small tensors gain nothing from more threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Before anything imports Textual: nobody watches it scroll, previews play, or every redraw between two keys.
+# Before anything imports Textual: nobody watches it scroll, or previews play.
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-os.environ.setdefault("TEXTUAL_FPS", "20")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which tests send to themselves.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -295,6 +295,9 @@ async def test_y_axis_zooms_and_fits(recorded: RunFolder, size: tuple[int, int],
         assert chart.y_window[1] - chart.y_window[0] == pytest.approx(0.6 * (high - low))
         await pilot.press("f")
         assert chart.y_window is None
+        for _ in range(2):
+            chart.zoom_y(1)  # no time to redraw between
+        assert chart.y_window[1] - chart.y_window[0] == pytest.approx(0.36 * (high - low))
         await pilot.press("z", "y")
         assert chart.y_window is None and chart.log_y
         grid.point_at_step(2)

@@ -102,7 +102,7 @@ async def test_scrubber_goes_where_it_is_clicked_and_tells(run: RunFolder, wait_
         await wait_until(lambda: is_read(app))
         preview = app.screen.query_one(PreviewPanel)
         await pilot.press("2")
-        await wait_until(lambda: preview.clip is not None)
+        await wait_until(lambda: preview.clip is not None and preview.size.height > 0)
         line = text_of(preview).splitlines()[-1]
         assert line.startswith("100 ┴") and line.rstrip().endswith("● 300")
         await pilot.click(preview, offset=(1 + line.rindex("┴"), preview.size.height - 1))

