@@ -55,7 +55,7 @@ def main() -> int:
     # Here, because every worker process imports this file again and would pay for OpenCV and imageio.
     from measuring.reference import run_reference
 
-    options = arguments(__doc__, repeats=6)
+    options = arguments(__doc__, repeats=12)
     folder = options.data / "robonet_sim" / "hdf5"
     with tempfile.TemporaryDirectory() as name:
         scratch, numbers = Path(name), count()

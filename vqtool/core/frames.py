@@ -15,6 +15,7 @@ MIDDLE = 127.5
 _MIDDLE, _SCALE = np.float32(MIDDLE), np.float32(1 / MIDDLE)
 BLOCK_PIXELS = 8 * 64 * 64
 """Pixels that are scaled at a time: few calls, and what one operation leaves is in the cache for the next."""
+HUGE_PAGE_BYTES = 1 << 21
 
 
 class FrameMemory:
@@ -30,11 +31,18 @@ class FrameMemory:
     def take(self, shape: tuple[int, ...]) -> Tensor:
         """Uninitialised fp32 values of this shape; no earlier tensor that is still in use shares them."""
         if self._memory.size != prod(shape) or self._last() is not None:
-            self._memory = np.empty(prod(shape), dtype=np.float32)
+            self._memory = _aligned(prod(shape))
         # Every tensor that shares this one's memory keeps the array alive that it was made from.
         array = self._memory.reshape(shape)
         self._last = weakref.ref(array)
         return torch.from_numpy(array)
+
+
+def _aligned(num_values: int) -> NDArray[np.float32]:
+    """Uninitialised fp32 values from the start of a huge page on: NumPy asks for such pages, whole ones are given."""
+    room = np.empty(num_values * 4 + HUGE_PAGE_BYTES, dtype=np.uint8)
+    start = -room.ctypes.data % HUGE_PAGE_BYTES
+    return room[start : start + num_values * 4].view(np.float32)
 
 
 def to_model(clips_BTHWC: Clips, device: torch.device, memory: FrameMemory | None = None) -> Tensor:

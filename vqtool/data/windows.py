@@ -77,9 +77,10 @@ class Windows:
         """
         videos, starts = self._locate(np.asarray(indices, dtype=np.int64))
         first_rows = (self._rows[videos] + starts).tolist()
+        shard_of, span, stride = self.store.shard, self._span, self.stride
         # One view a window: it costs the same however many shards a batch comes from.
         return [
-            self.store.shard(shard)[row : row + self._span : self.stride]
+            shard_of(shard)[row : row + span : stride]
             for shard, row in zip(self._shards[videos].tolist(), first_rows, strict=True)
         ]
 
