@@ -7,7 +7,6 @@ memory-mapped store shares with everybody.
 """
 
 import csv
-import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring import Target, Timing, arguments, interleave, report, table
+from measuring import Target, Timing, arguments, interleave, ratio, report, table
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
@@ -89,8 +88,8 @@ def bare(store: FrameStore, batch_size: int, clip_frames: int) -> Callable[[], o
 def ours(store: FrameStore, batch_size: int, clip_frames: int) -> Callable[[], object]:
     """Batches as training gets them, made here and now rather than by a thread while something else is measured."""
     windows, device = Windows(store, "train", clip_frames, 1), torch.device("cpu")
-    sampler, memories = BatchSampler(len(windows), batch_size, 0), itertools.cycle([FrameMemory(), FrameMemory()])
-    return lambda: to_model(windows.views(sampler.next()), device, next(memories))
+    sampler, memory = BatchSampler(len(windows), batch_size, 0), FrameMemory()
+    return lambda: to_model(windows.select(sampler.next()), device, memory)
 
 
 def write_large(store: FrameStore, folder: Path) -> FrameStore:
@@ -134,7 +133,7 @@ def growth(store: FrameStore) -> tuple[float, float]:
 
 def main() -> int:
     """Measure and report."""
-    options = arguments(__doc__, repeats=30)
+    options = arguments(__doc__, repeats=60)
     # The threads of torch, which only the reference uses, would go on spinning while the next case is measured.
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -156,11 +155,13 @@ def main() -> int:
         f"of {large_mebibytes:,.0f} MiB in {LARGE_SHARDS} shards."
     )
     head = ["case", "wall ms a batch", "CPU ms a batch", "frames/s (wall)"]
+    by_cpu = (_ratios(timings, kind, "cpu") for kind in ("frames", "clips"))
     note = (
-        f"The table has medians of {options.repeats} interleaved repeats. The ratios below are of the CPU time of the "
+        f"The table has medians of {options.repeats} interleaved repeats. Ratios below are the medians of those of the "
+        "wall times in each repeat. Of CPU times: "
+        + "; ".join(f"{over:.3g} x the reference and {100 * of:.0f} % of bare" for over, of in by_cpu)
+        + " for frames and for clips."
     )
-    note += "shortest repeat of each case, which neighbours of the machine disturb least; by wall and medians: "
-    note += ", ".join(_wall_ratio(timings, kind) for kind in ("frames", "clips")) + "."
     targets = _targets(timings, grown_large - grown_small)
     return report(
         "loading", [str(__doc__).split("\n\n")[1].strip(), table(head, rows), note, memory], targets, options.output
@@ -195,17 +196,12 @@ def _row(case: str, timing: Timing) -> list[str]:
 
 def _ratios(timings: dict[str, Timing], kind: str, clock: str) -> tuple[float, float]:
     """Speed of vqtool over the reference's and over the bare gather's."""
-    cost = {name: getattr(timings[f"{kind}, {name}"], clock) for name in ("reference", "bare", "vqtool")}
-    return cost["reference"] / cost["vqtool"], cost["bare"] / cost["vqtool"]
-
-
-def _wall_ratio(timings: dict[str, Timing], kind: str) -> str:
-    over_reference, of_bare = _ratios(timings, kind, "wall_seconds")
-    return f"{kind} {over_reference:.3g} x the reference and {100 * of_bare:.0f} % of bare"
+    reference, bare, vqtool = (getattr(timings[f"{kind}, {name}"], clock) for name in ("reference", "bare", "vqtool"))
+    return ratio(reference, vqtool), ratio(bare, vqtool)
 
 
 def _targets(timings: dict[str, Timing], extra_mebibytes: float) -> list[Target]:
-    frames, clips = (_ratios(timings, kind, "best_cpu_seconds") for kind in ("frames", "clips"))
+    frames, clips = (_ratios(timings, kind, "wall") for kind in ("frames", "clips"))
     return [
         Target("random frames, vqtool over reference", 40, frames[0]),
         Target("random frames, of numpy.take + normalise", 60, 100 * frames[1], "%"),

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import h5py
-from measuring import Target, Timing, arguments, interleave, report, table
+from measuring import Target, Timing, arguments, interleave, ratio, report, table
 from measuring.workers import run_in_worker
 
 from vqtool.core.config import PreprocessConfig
@@ -87,39 +87,31 @@ def _row(case: str, timing: Timing) -> list[str]:
     return [case, f"{timing.wall_seconds:.2f}", f"{timing.cpu_seconds:.2f}", memory]
 
 
-def _seconds(timings: dict[str, Timing], case: str, clock: str) -> float:
-    value: float = getattr(timings[case], clock)
-    return value
-
-
 def _speedups(timings: dict[str, Timing], clock: str) -> tuple[float, float, float]:
     """Over the reference on the whole set and on the mp4 half, and the share of decode + resize alone in percent."""
-    seconds = partial(_seconds, timings, clock=clock)
-    whole = seconds("end to end, 1 worker, all")
-    reference = seconds("reference, mp4 half") + seconds("reference, jpg half")
-    mp4 = seconds("reference, mp4 half") / seconds("end to end, 1 worker, mp4 half")
-    return reference / whole, mp4, 100 * seconds("decode + resize, all") / whole
-
-
-def _scaling(timings: dict[str, Timing]) -> float:
-    one, two = (timings[f"end to end, {workers}, all"] for workers in ("1 worker", "2 workers"))
-    return one.best_wall_seconds / two.best_wall_seconds
+    seconds = {case: getattr(timing, clock) for case, timing in timings.items()}
+    whole, mp4 = seconds["end to end, 1 worker, all"], seconds["end to end, 1 worker, mp4 half"]
+    halves = zip(seconds["reference, mp4 half"], seconds["reference, jpg half"], strict=True)
+    return (
+        ratio([sum(both) for both in halves], whole),
+        ratio(seconds["reference, mp4 half"], mp4),
+        100 * ratio(seconds["decode + resize, all"], whole),
+    )
 
 
 def _note(timings: dict[str, Timing]) -> str:
-    whole, mp4, share = _speedups(timings, "wall_seconds")
-    best_whole, best_mp4, best_share = _speedups(timings, "best_wall_seconds")
+    whole, mp4, share = _speedups(timings, "cpu")
     repeats = len(next(iter(timings.values())).wall)
     return (
-        f"The table has medians of {repeats} interleaved repeats. Ratios below are of the user + system CPU time of "
-        "all processes in the shortest repeat of each case, which neighbours of the machine disturb least (two workers "
-        f"over one: of wall time). By wall: whole set {whole:.2f} x, mp4 half {mp4:.2f} x, {share:.0f} % of decode + "
-        f"resize by medians; {best_whole:.2f} x, {best_mp4:.2f} x, {best_share:.0f} % by the shortest."
+        f"The table has medians of {repeats} interleaved repeats. Ratios below are the medians of those of the wall "
+        "times in each repeat. Of the user + system CPU times of all processes: "
+        f"whole set {whole:.2f} x, mp4 half {mp4:.2f} x, {share:.0f} % of decode + resize."
     )
 
 
 def _targets(timings: dict[str, Timing]) -> list[Target]:
-    whole, mp4, share = _speedups(timings, "best_cpu_seconds")
+    whole, mp4, share = _speedups(timings, "wall")
+    one, two = (timings[f"end to end, {workers}, all"] for workers in ("1 worker", "2 workers"))
     peak = max(timing.worker_mebibytes for timing in timings.values())
     quarter = timings["end to end, 1 worker, a quarter"].worker_mebibytes
     growth = timings["end to end, 1 worker, all"].worker_mebibytes - quarter
@@ -127,7 +119,7 @@ def _targets(timings: dict[str, Timing]) -> list[Target]:
         Target("whole set, 1 worker over reference", 2.5, whole),
         Target("mp4 half, 1 worker over reference", 4.5, mp4),
         Target("end to end, of decode + resize alone", 85, share, "%"),
-        Target("2 workers over 1 (wall)", 1.8, _scaling(timings)),
+        Target("2 workers over 1", 1.8, ratio(one.wall, two.wall)),
         Target("memory of the largest worker", 400, peak, "MiB", at_most=True),
         Target("memory, all files more than a quarter of them", 40, growth, "MiB", at_most=True),
     ]

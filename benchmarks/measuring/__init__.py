@@ -37,14 +37,17 @@ class Timing:
         return statistics.median(self.cpu)
 
     @property
-    def best_wall_seconds(self) -> float:
-        """Shortest: the repeat that others disturbed least."""
-        return min(self.wall)
-
-    @property
     def best_cpu_seconds(self) -> float:
         """Shortest: busy neighbours of a virtual machine lengthen CPU time too."""
         return min(self.cpu)
+
+
+def ratio(slow: Sequence[float], quick: Sequence[float]) -> float:
+    """How many times as long, repeat by repeat of an interleaved run, and of these the median.
+
+    The two sides of a repeat follow each other, so a slow minute of a shared machine falls on both.
+    """
+    return statistics.median(one / other for one, other in zip(slow, quick, strict=True))
 
 
 def interleave(

@@ -23,11 +23,6 @@ def test_scaling_is_right_to_the_last_digit_of_float32(shape: tuple[int, ...]) -
     assert scaled.dtype == torch.float32 and scaled.stride() == expected.stride()
 
 
-def test_separate_clips_are_scaled_like_one_array() -> None:
-    frames = random_frames(3, 2, 8, 8)
-    assert torch.equal(to_model(list(frames), CPU), to_model(frames, CPU))
-
-
 def test_a_view_with_gaps_is_scaled_like_its_copy() -> None:
     frames = random_frames(6, 4, 8, 8)[::2, ::-1, :, 2:6]
     assert torch.equal(to_model(frames, CPU), to_model(frames.copy(), CPU))
@@ -57,6 +52,16 @@ def test_the_memory_of_a_batch_is_used_again_only_once_nobody_holds_it() -> None
     again = to_model(second, CPU, memory)
     assert again.data_ptr() == address
     assert torch.equal(again, to_model(second, CPU))
+
+
+def test_the_memory_that_was_used_last_is_taken_first_and_three_are_kept() -> None:
+    memory = FrameMemory()
+    batches = [to_model(random_frames(2, 1, 8, 8), CPU, memory) for _ in range(4)]
+    addresses = [batch.data_ptr() for batch in batches]
+    assert len(set(addresses)) == 4
+    batches.clear()
+    taken = [to_model(random_frames(2, 1, 8, 8), CPU, memory) for _ in range(3)]
+    assert [batch.data_ptr() for batch in taken] == addresses[:0:-1]
 
 
 def test_what_autograd_saved_of_a_batch_is_not_overwritten() -> None:

@@ -248,7 +248,7 @@ def test_the_evaluated_loss_is_weighted_like_the_trained_one(tiniest: Tiniest) -
 def test_the_evaluated_pixel_loss_is_of_the_trained_kind(tiniest: Tiniest) -> None:
     session = start(tiniest("loss.pixel_kind=l2"))
     model, windows = session._trainer.average.model, session._evaluator.windows["val"]
-    frames = to_model(windows.views(np.arange(len(windows))), torch.device("cpu"))
+    frames = to_model(windows.select(np.arange(len(windows))), torch.device("cpu"))
     expected = float((model(frames).frames_BTCHW - frames).square().mean())
     assert session._evaluator(model, 0, "val").numbers["loss/pixel"] == pytest.approx(expected, rel=1e-5)
 

@@ -51,7 +51,7 @@ def prior(
 
         def frames() -> Iterator["Frames"]:
             for number in range(len(windows)):
-                yield windows.views(np.array([number]))[0]
+                yield windows.gather(np.array([number]))[0]
                 advance(number + 1, len(windows))
 
         path = save_prior(tokenizer, learn_prior(tokenizer, frames()))

@@ -21,6 +21,7 @@ from vqtool.core.atomic import explained_os_errors, sync, write_atomic
 from vqtool.core.distributed import Processes
 from vqtool.core.frames import FrameMemory, to_model
 from vqtool.core.tokenizers import Tokens
+from vqtool.data.selection import Selection
 from vqtool.data.store import CLIPS_FILE, DATASET_FILE, FrameStore, file_sha256
 from vqtool.data.token_store import (
     CODEBOOK_FILE,
@@ -162,8 +163,9 @@ class StoreEncoder:
             yield before[0], before[1].stored()
 
     def _frames(self, batch: Batch, memory: FrameMemory | None = None) -> torch.Tensor:
-        views = [self.store.shard(piece.shard)[piece.row : piece.row + piece.length] for piece in batch]
-        return to_model(views, self.tokenizer.device, memory)
+        rows = np.array([range(piece.row, piece.row + piece.length) for piece in batch], dtype=np.int64)
+        shards = np.array([piece.shard for piece in batch], dtype=np.int64)
+        return to_model(Selection(self.store, shards, rows), self.tokenizer.device, memory)
 
     def _encode(self, numbers: Sequence[int], rank: int, advance: Advance | None) -> None:
         total, done = sum(num_frames(self.batches[number]) for number in numbers), 0

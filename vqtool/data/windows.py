@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from vqtool.data import Frames
+from vqtool.data.selection import Selection
 from vqtool.data.store import Clip, FrameStore, Split
 from vqtool.data.window_index import Indices, WindowIndex
 from vqtool.errors import DataError
@@ -34,7 +35,8 @@ class Windows:
         self.split = split
         self.clip_frames = clip_frames
         self.stride = stride
-        self._span = span = (clip_frames - 1) * stride + 1
+        span = (clip_frames - 1) * stride + 1
+        self._offsets = np.arange(clip_frames) * stride
         clips = store.split(split)
         self._clips = [clip for clip in clips if clip.length >= span]
         if not self._clips:
@@ -63,26 +65,20 @@ class Windows:
             IndexError: an index outside 0 .. len - 1.
             DataError: a shard is gone or damaged.
         """
-        size = self.store.info.size
-        batch: Frames = np.empty((len(indices), self.clip_frames, size, size, 3), dtype=np.uint8)
-        for target, clip in zip(batch, self.views(indices), strict=True):
-            target[:] = clip
-        return batch
+        if not len(indices):
+            size = self.store.info.size
+            return np.empty((0, self.clip_frames, size, size, 3), dtype=np.uint8)
+        return self.select(indices)[:]
 
-    def views(self, indices: Indices) -> list[Frames]:
-        """The windows `indices` (B,), each uint8 RGB (T, H, W, 3), as views of the memory-mapped shards.
+    def select(self, indices: Indices) -> Selection:
+        """The windows `indices` (B,), read where slices of the result are taken.
 
         Raises:
-            IndexError, DataError: as `gather`.
+            IndexError: an index outside 0 .. len - 1.
         """
         videos, starts = self._locate(np.asarray(indices, dtype=np.int64))
-        first_rows = (self._rows[videos] + starts).tolist()
-        shard_of, span, stride = self.store.shard, self._span, self.stride
-        # One view a window: it costs the same however many shards a batch comes from.
-        return [
-            shard_of(shard)[row : row + span : stride]
-            for shard, row in zip(self._shards[videos].tolist(), first_rows, strict=True)
-        ]
+        rows = (self._rows[videos] + starts)[:, None] + self._offsets
+        return Selection(self.store, self._shards[videos], rows)
 
     def clip_of(self, index: int) -> Clip:
         """The video that a window lies in."""

@@ -167,7 +167,7 @@ def _tally_share(
         for metric in contender.metrics:
             metric.reset()
     for indices in mine:
-        real_BTCHW = to_model(windows.views(indices.numpy()), device)
+        real_BTCHW = to_model(windows.select(indices.numpy()), device)
         real_grid = to_8bit_grid(real_BTCHW)
         for contender, tally in zip(contenders, tallies, strict=True):
             with tally.clock(device):

@@ -57,7 +57,7 @@ class Batches:
         self._processes = processes
         # Only the thread touches these while a batch is coming.
         self._sampler = BatchSampler(len(windows), batch_size, seed, processes.rank, processes.size)
-        self._memories = deque([FrameMemory(), FrameMemory()])
+        self._memory = FrameMemory()
         self._position = self._sampler.state()
         self._recent: deque[Indices] = deque(maxlen=MAX_RECENT)
         self._thread = _thread_on_one_core()
@@ -104,9 +104,8 @@ class Batches:
         """In the thread, which has a current GPU and stream of its own, and no autocast."""
         position = self._sampler.num_drawn
         indices = self._sampler.next()
-        self._memories.rotate()
         with torch.cuda.stream(self._stream) if self._stream else nullcontext():
-            frames_BTCHW = to_model(self.windows.views(indices), self.device, self._memories[0])
+            frames_BTCHW = to_model(self.windows.select(indices), self.device, self._memory)
             if self._augmentation != NO_AUGMENT:
                 rng = np.random.default_rng([self._sampler.seed, position, AUGMENT_STREAM])
                 augment(frames_BTCHW, self._augmentation, rng, self._processes.rank, self._processes.size)
