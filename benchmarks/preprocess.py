@@ -16,11 +16,9 @@ import h5py
 from measuring import Target, Timing, arguments, interleave, ratio, report, table
 from measuring.workers import run_in_worker
 
-from vqtool.core.config import PreprocessConfig
 from vqtool.data.resize import resize
 from vqtool.data.sources.base import UnusableError
 from vqtool.data.sources.robonet import RobonetSource
-from vqtool.preprocessing.pipeline import preprocess
 
 SIZE, MIN_FRAMES = 64, 12
 
@@ -52,8 +50,11 @@ def halves(folder: Path, into: Path) -> dict[str, Path]:
 
 def main() -> int:
     """Measure and report."""
-    # Here, because every worker process imports this file again and would pay for OpenCV and imageio.
+    # Here, because every worker process imports this file again; the script `vqtool` has nothing heavy at its top.
     from measuring.reference import run_reference
+
+    from vqtool.core.config import PreprocessConfig
+    from vqtool.preprocessing.pipeline import preprocess
 
     options = arguments(__doc__, repeats=12)
     folder = options.data / "robonet_sim" / "hdf5"
