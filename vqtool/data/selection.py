@@ -21,13 +21,9 @@ class Selection:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(B, T, H, W, 3).
-
-        Raises:
-            IndexError: there is no clip.
-            DataError: a shard is gone or damaged.
-        """
-        return *self._rows.shape, *self._store.shard(int(self._shards[0])).shape[1:]
+        """(B, T, H, W, 3)."""
+        size = self._store.info.size
+        return *self._rows.shape, size, size, 3
 
     def __len__(self) -> int:
         return len(self._shards)

@@ -65,9 +65,6 @@ class Windows:
             IndexError: an index outside 0 .. len - 1.
             DataError: a shard is gone or damaged.
         """
-        if not len(indices):
-            size = self.store.info.size
-            return np.empty((0, self.clip_frames, size, size, 3), dtype=np.uint8)
         return self.select(indices)[:]
 
     def select(self, indices: Indices) -> Selection:
