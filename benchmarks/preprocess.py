@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import h5py
-from measuring import Target, Timing, arguments, interleave, ratio, report, table
+from measuring import Target, Timing, arguments, interleave, ratio, report, table, watch
 from measuring.workers import run_in_worker
 
 from vqtool.data.resize import resize
@@ -21,6 +21,8 @@ from vqtool.data.sources.base import UnusableError
 from vqtool.data.sources.robonet import RobonetSource
 
 SIZE, MIN_FRAMES = 64, 12
+WATCHED = 3
+"""Repeats for the CPU time and memory of worker processes, apart from those for the wall time."""
 
 
 def decode_and_resize(folder: Path) -> None:
@@ -76,16 +78,16 @@ def main() -> int:
             "end to end, 1 worker, a quarter": partial(end_to_end, parts["quarter"], 1),
             "end to end, 2 workers, all": partial(end_to_end, folder, 2),
         }
-        timings = interleave(cases, options.repeats, watch_workers=True)
+        timings, watched = interleave(cases, options.repeats), watch(cases, WATCHED)
     head = ["case", "wall s", "CPU s", "largest worker MiB"]
-    rows = [_row(case, timing) for case, timing in timings.items()]
-    sections = [str(__doc__).split("\n\n")[1].strip(), table(head, rows), _note(timings)]
-    return report("preprocess", sections, _targets(timings), options.output)
+    rows = [_row(case, timing, watched[case]) for case, timing in timings.items()]
+    sections = [str(__doc__).split("\n\n")[1].strip(), table(head, rows), _note(options.repeats, watched)]
+    return report("preprocess", sections, _targets(timings, watched), options.output)
 
 
-def _row(case: str, timing: Timing) -> list[str]:
-    memory = f"{timing.worker_mebibytes:.0f}" if timing.worker_mebibytes else ""
-    return [case, f"{timing.wall_seconds:.2f}", f"{timing.cpu_seconds:.2f}", memory]
+def _row(case: str, timing: Timing, watched: Timing) -> list[str]:
+    memory = f"{watched.worker_mebibytes:.0f}" if watched.worker_mebibytes else ""
+    return [case, f"{timing.wall_seconds:.2f}", f"{watched.cpu_seconds:.2f}", memory]
 
 
 def _speedups(timings: dict[str, Timing], clock: str) -> tuple[float, float, float]:
@@ -100,22 +102,22 @@ def _speedups(timings: dict[str, Timing], clock: str) -> tuple[float, float, flo
     )
 
 
-def _note(timings: dict[str, Timing]) -> str:
-    whole, mp4, share = _speedups(timings, "cpu")
-    repeats = len(next(iter(timings.values())).wall)
+def _note(repeats: int, watched: dict[str, Timing]) -> str:
+    whole, mp4, share = _speedups(watched, "cpu")
     return (
-        f"The table has medians of {repeats} interleaved repeats. Ratios below are the medians of those of the wall "
-        "times in each repeat. Of the user + system CPU times of all processes: "
-        f"whole set {whole:.2f} x, mp4 half {mp4:.2f} x, {share:.0f} % of decode + resize."
+        f"Wall times are medians of {repeats} interleaved repeats, and the ratios below the medians of those in each "
+        f"repeat. CPU times (user + system, all processes) and memory are of {WATCHED} more repeats, in which the "
+        f"workers are looked at every 50 ms. By CPU time: whole set {whole:.2f} x, mp4 half {mp4:.2f} x, "
+        f"{share:.0f} % of decode + resize."
     )
 
 
-def _targets(timings: dict[str, Timing]) -> list[Target]:
+def _targets(timings: dict[str, Timing], watched: dict[str, Timing]) -> list[Target]:
     whole, mp4, share = _speedups(timings, "wall")
     one, two = (timings[f"end to end, {workers}, all"] for workers in ("1 worker", "2 workers"))
-    peak = max(timing.worker_mebibytes for timing in timings.values())
-    quarter = timings["end to end, 1 worker, a quarter"].worker_mebibytes
-    growth = timings["end to end, 1 worker, all"].worker_mebibytes - quarter
+    peak = max(timing.worker_mebibytes for timing in watched.values())
+    quarter = watched["end to end, 1 worker, a quarter"].worker_mebibytes
+    growth = watched["end to end, 1 worker, all"].worker_mebibytes - quarter
     return [
         Target("whole set, 1 worker over reference", 2.5, whole),
         Target("mp4 half, 1 worker over reference", 4.5, mp4),

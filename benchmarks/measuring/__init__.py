@@ -6,8 +6,7 @@ import statistics
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,26 +49,35 @@ def ratio(slow: Sequence[float], quick: Sequence[float]) -> float:
     return statistics.median(one / other for one, other in zip(slow, quick, strict=True))
 
 
-def interleave(
-    cases: Mapping[str, Callable[[], object]], repeats: int, watch_workers: bool = False
-) -> dict[str, Timing]:
-    """Run all cases in turn, `repeats` times, so that a busy minute of the machine falls on all of them.
-
-    `watch_workers` adds what worker processes use; looking at them takes a millisecond, so short cases go without.
-    """
+def interleave(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+    """Run all cases in turn, `repeats` times, so that a busy minute of the machine falls on all of them."""
     timings = {name: Timing() for name in cases}
+    for name, case in _in_turn(cases, repeats):
+        wall, cpu = time.perf_counter(), _cpu_seconds()
+        case()
+        timings[name].wall.append(time.perf_counter() - wall)
+        timings[name].cpu.append(_cpu_seconds() - cpu)
+    return timings
+
+
+def watch(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+    """As `interleave`, with the CPU time and memory of worker processes, which lengthens wall times."""
+    timings = {name: Timing() for name in cases}
+    for name, case in _in_turn(cases, repeats):
+        timing, wall, cpu = timings[name], time.perf_counter(), _cpu_seconds()
+        with Workers() as workers:
+            case()
+        timing.wall.append(time.perf_counter() - wall)
+        timing.cpu.append(_cpu_seconds() - cpu + workers.cpu_seconds)
+        timing.worker_mebibytes = max(timing.worker_mebibytes, workers.peak_mebibytes)
+    return timings
+
+
+def _in_turn(cases: Mapping[str, Callable[[], object]], repeats: int) -> Iterator[tuple[str, Callable[[], object]]]:
     for repeat in range(repeats):
-        for name, case in cases.items():
-            workers = Workers()
-            wall, cpu = time.perf_counter(), _cpu_seconds()
-            with workers if watch_workers else nullcontext():
-                case()
-            timings[name].wall.append(time.perf_counter() - wall)
-            timings[name].cpu.append(_cpu_seconds() - cpu + workers.cpu_seconds)
-            timings[name].worker_mebibytes = max(timings[name].worker_mebibytes, workers.peak_mebibytes)
+        yield from cases.items()
         if sys.stderr.isatty():
             print(f"\rrepeat {repeat + 1} of {repeats} ", end="", file=sys.stderr)
-    return timings
 
 
 def _cpu_seconds() -> float:
