@@ -62,8 +62,9 @@ def channel_sums(frames: Frames) -> ChannelSums:
     sums, squares = np.zeros((2, width * 3), dtype=np.int64)
     for start in range(0, len(rows), EXACT_ROWS):
         part = rows[start : start + EXACT_ROWS].astype(np.float32)
-        sums += part.sum(axis=0).astype(np.int64)
-        squares += np.einsum("ij,ij->j", part, part).astype(np.int64)
+        ones = np.ones(len(part), dtype=np.float32)
+        sums += (ones @ part).astype(np.int64)
+        squares += (ones @ np.square(part, out=part)).astype(np.int64)
     return ChannelSums(num_frames * height * width, _by_channel(sums), _by_channel(squares))
 
 

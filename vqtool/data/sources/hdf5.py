@@ -50,15 +50,28 @@ def bytes_at(parent: h5py.Group, name: str, file_bytes: int) -> NDArray[np.uint8
         UnusableError: as `dataset_at`, or it does not hold bytes.
         KeyError: there is none.
     """
-    link = name.encode()
-    _check_link(parent, link, name)
-    dataset = h5py.h5o.open(parent.id, link)
+    dataset = _open(parent, name, name)
     if not isinstance(dataset, h5py.h5d.DatasetID):
         raise UnusableError("foreign", f"not RoboNet's layout: {name} is no array")
     shape, dtype = dataset.shape, dataset.dtype  # each look makes a new object
     if not shape:
         raise UnusableError("foreign", f"not RoboNet's layout: {name} is no array")
     _check_storage(dataset, name, prod(shape) * dtype.itemsize, dtype.itemsize, file_bytes)
+    return _all_bytes(dataset, name, shape, dtype)
+
+
+def bytes_of(dataset: h5py.Dataset, name: str) -> NDArray[np.uint8]:
+    """The bytes of a dataset that `dataset_at` gave for `name`, (N,).
+
+    Raises:
+        UnusableError: it does not hold bytes.
+    """
+    return _all_bytes(dataset.id, name, dataset.shape, dataset.dtype)
+
+
+def _all_bytes(
+    dataset: h5py.h5d.DatasetID, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[np.uint8]:
     if len(shape) != 1 or dtype.kind not in "ui" or dtype.itemsize != 1:
         raise UnusableError("inconsistent", f"{name} is {dtype} {shape}, expected bytes")
     content = np.empty(shape, dtype=dtype)
@@ -104,10 +117,25 @@ def _item(parent: Any, path: str) -> Any:
     """What `path` leads to by hard links only: others may lead to another file."""
     for name in path.split("/"):
         if not isinstance(parent, h5py.Group):
-            raise UnusableError("foreign", f"not RoboNet's layout: {parent.name} is no group")
-        _check_link(parent, name.encode(), path)
-        parent = parent[name]
+            raise UnusableError("foreign", f"not RoboNet's layout: {path} leads through what is no group")
+        parent = _wrapped(_open(parent, name, path))
     return parent
+
+
+def _open(parent: h5py.Group, name: str, path: str) -> Any:
+    """The object that a hard link of a group names, as an identifier; a third of the time of `parent[name]`."""
+    _check_link(parent, name.encode(), path)
+    return h5py.h5o.open(parent.id, name.encode())
+
+
+def _wrapped(found: Any) -> Any:
+    match found:
+        case h5py.h5g.GroupID():
+            return h5py.Group(found)
+        case h5py.h5d.DatasetID():
+            return h5py.Dataset(found)
+        case _:
+            return found
 
 
 def _check_link(parent: h5py.Group, link: bytes, path: str) -> None:

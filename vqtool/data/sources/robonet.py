@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vqtool.data import Frames
 from vqtool.data.shards import Rows
 from vqtool.data.sources.base import Resize, Trajectory, UnusableError
-from vqtool.data.sources.hdf5 import attribute_text, bytes_at, clean_text, dataset_at, group_at
+from vqtool.data.sources.hdf5 import attribute_text, bytes_at, bytes_of, clean_text, dataset_at, group_at
 from vqtool.data.video import MAX_PIXELS, open_mp4, stack_resized
 from vqtool.errors import DataError
 
@@ -73,45 +73,59 @@ def _read(file: Any, file_bytes: int, resize: Resize, min_frames: int) -> Trajec
     if not 1 <= num_cameras <= MAX_CAMERAS:
         number = "no camera" if num_cameras == 0 else f"{num_cameras} cameras"
         raise UnusableError("inconsistent", f"it has {number}, expected 1 to {MAX_CAMERAS}")
-    cameras = {f"cam{number}": group_at(env, f"cam{number}_video") for number in range(num_cameras)}
+    groups = {f"cam{number}": group_at(env, f"cam{number}_video") for number in range(num_cameras)}
+    camera_class = Mp4Camera if encoding == "mp4" else JpgCamera
+    cameras = {name: camera_class(group, file_bytes) for name, group in groups.items()}
     state, action = dataset_at(env, "state", file_bytes), dataset_at(file, "policy/actions", file_bytes)
-    length = min(len(state), len(action) + 1, *(_num_images(group, encoding, file_bytes) for group in cameras.values()))
+    length = min(len(state), len(action) + 1, *(camera.num_frames for camera in cameras.values()))
     if length < min_frames:
         raise UnusableError("too short", f"{length} usable frames, fewer than {min_frames}")
     if length > MAX_FRAMES:
         raise UnusableError("too long", f"{length} frames, more than {MAX_FRAMES}")
-    decode = _decode_mp4 if encoding == "mp4" else _decode_jpg
     return Trajectory(
         robot=attribute_text(group_at(file, "metadata"), "robot"),
-        videos={camera: decode(group, file_bytes, length, resize) for camera, group in cameras.items()},
+        videos={name: camera.decode(length, resize) for name, camera in cameras.items()},
         states=_rows(state, length),
         actions=_rows(action, length),
     )
 
 
-def _num_images(group: Any, encoding: str, file_bytes: int) -> int:
-    return int(dataset_at(group, "frames", file_bytes).attrs["T"]) if encoding == "mp4" else len(group)
+class Mp4Camera:
+    """A camera whose frames are one MP4 file in the dataset `frames`; it says itself how many they are."""
+
+    def __init__(self, group: Any, file_bytes: int) -> None:
+        self._name = group.name
+        self._payload = dataset_at(group, "frames", file_bytes)
+        self.num_frames = int(self._payload.attrs["T"])
+
+    def decode(self, length: int, resize: Resize) -> Frames:
+        """The first `length` frames, resized."""
+        content = bytes_of(self._payload, "frames")
+        try:
+            with open_mp4(io.BytesIO(content.data)) as decoded:
+                frames = stack_resized(decoded, length, resize)
+        except DataError as error:
+            raise UnusableError("damaged", f"{self._name}: {error}") from error
+        if len(frames) < length:
+            raise UnusableError("damaged", f"{self._name}: {len(frames)} of {length} frames can be decoded")
+        return _to_rgb(frames, self._payload)
 
 
-def _decode_mp4(group: Any, file_bytes: int, length: int, resize: Resize) -> Frames:
-    payload = bytes_at(group, "frames", file_bytes)
-    try:
-        with open_mp4(io.BytesIO(payload.data)) as decoded:
-            frames = stack_resized(decoded, length, resize)
-    except DataError as error:
-        raise UnusableError("damaged", f"{group.name}: {error}") from error
-    if len(frames) < length:
-        raise UnusableError("damaged", f"{group.name}: {len(frames)} of {length} frames can be decoded")
-    return _to_rgb(frames, group["frames"])
+class JpgCamera:
+    """A camera whose frames are datasets `frame0`, `frame1`, ... of a JPEG file each."""
 
+    def __init__(self, group: Any, file_bytes: int) -> None:
+        self._group, self._file_bytes = group, file_bytes
+        self.num_frames = len(group)
 
-def _decode_jpg(group: Any, file_bytes: int, length: int, resize: Resize) -> Frames:
-    payloads = (bytes_at(group, f"frame{number}", file_bytes) for number in range(length))
-    try:
-        frames = stack_resized(map(_decode_one_jpg, payloads), length, resize)
-    except (DataError, ValueError) as error:
-        raise UnusableError("damaged", f"{group.name}: {error}") from error
-    return _to_rgb(frames, group["frame0"])
+    def decode(self, length: int, resize: Resize) -> Frames:
+        """The first `length` frames, resized."""
+        payloads = (bytes_at(self._group, f"frame{number}", self._file_bytes) for number in range(length))
+        try:
+            frames = stack_resized(map(_decode_one_jpg, payloads), length, resize)
+        except (DataError, ValueError) as error:
+            raise UnusableError("damaged", f"{self._group.name}: {error}") from error
+        return _to_rgb(frames, self._group["frame0"])
 
 
 def _decode_one_jpg(payload: NDArray[np.uint8]) -> Frames:
