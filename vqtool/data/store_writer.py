@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
@@ -25,6 +26,7 @@ from vqtool.data.shards import (
     complete_frames,
     complete_rows,
     shard_file,
+    sync_frames,
 )
 from vqtool.data.skipped import Skipped
 from vqtool.data.store import (
@@ -200,11 +202,18 @@ class StoreWriter:
 
     def finish(self, origin: Origin) -> StoreInfo:
         """Write the index and, last of all, `dataset.json`."""
-        self.commit()
         state_dim = max((clip.state_dim for clip in self._clips), default=0)
         action_dim = max((clip.action_dim for clip in self._clips), default=0)
-        with explained_os_errors(self.path):
-            shards = tuple(self._seal(number, state_dim, action_dim) for number in range(len(self._ends)))
+        numbers = range(len(self._ends))
+        with explained_os_errors(self.path), ThreadPoolExecutor(1) as thread:
+            for number in numbers:
+                self._complete(number, state_dim, action_dim)
+            # Pushing to the disk waits while hashing computes.
+            hashed = thread.submit(lambda: tuple(map(self._hashed, numbers)))
+            self.commit()
+            for number in numbers:
+                sync_frames(self.path, number)
+            shards = hashed.result()
         index = _clips_csv(self._clips)
         write_atomic(self.path / CLIPS_FILE, index)
         info = StoreInfo(
@@ -247,11 +256,13 @@ class StoreWriter:
             self._shard.close()
             self._shard = None
 
-    def _seal(self, number: int, state_dim: int, action_dim: int) -> Shard:
+    def _complete(self, number: int, state_dim: int, action_dim: int) -> None:
         clips = [clip for clip in self._clips if clip.shard == number]
         complete_rows(self.path, "states", number, [(c.start, c.length, c.state_dim) for c in clips], state_dim)
         complete_rows(self.path, "actions", number, [(c.start, c.length, c.action_dim) for c in clips], action_dim)
         complete_frames(self.path, number, self.size, self._ends[number].num_frames)
+
+    def _hashed(self, number: int) -> Shard:
         files = [shard_file(contents, number) for contents in CONTENTS]
         return Shard(self._ends[number].num_frames, {file: file_sha256(self.path / file) for file in files})
 
