@@ -15,6 +15,7 @@ import pytest
 from forks import Forks
 from numbered import ORIGIN, SIZE, frame_numbers, numbered_video
 
+from vqtool.data.journal import Entry
 from vqtool.data.store import FrameStore
 from vqtool.data.store_writer import StoreWriter
 from vqtool.errors import DataError, VqtoolError
@@ -73,6 +74,32 @@ def test_states_of_different_widths_share_a_shard_and_all_shards_one_width(tmp_p
     assert first.dtype == np.float32 and first.shape == (8, 5) and second.shape == (4, 5)
     np.testing.assert_array_equal(np.isfinite(first).sum(axis=1), [2] * 4 + [0] * 4)
     assert [clip.state_dim for clip in FrameStore.open(tmp_path / "store").clips] == [2, 0, 5]
+
+
+def test_shards_are_on_the_disk_as_they_stay_before_dataset_json_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut right after any push to the disk would leave."""
+    folder = tmp_path / "store"
+    pushed: dict[str, bytes] = {}
+    before_index: list[dict[str, bytes]] = []
+
+    def push(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if "dataset.json" in path.name:
+            before_index.append(dict(pushed))
+        elif path.is_file():
+            pushed[path.name] = path.read_bytes()
+
+    monkeypatch.setattr("os.fsync", push)
+    with StoreWriter(folder, SIZE, shard_bytes=128 + 8 * SIZE * SIZE * 3) as writer:
+        for number, name in enumerate("abc"):
+            writer.add(numbered_video(name, "cam0", 4, 4 * number), "train")
+            writer.record(Entry(name, tuple(writer._clips[-1:])))
+        writer.finish(ORIGIN)
+    shards = {file.name: file.read_bytes() for file in folder.glob("*.npy")}
+    assert len(shards) == 6
+    assert {name: before_index[0].get(name) for name in shards} == shards
 
 
 def test_names_with_commas_and_quotes_survive(tmp_path: Path) -> None:

@@ -117,15 +117,9 @@ class ShardWriter:
 
 
 def complete_frames(folder: Path, number: int, size: int, num_frames: int) -> None:
-    """Let the frames file say how many frames it holds; on the disk after `sync_frames`."""
+    """Let the frames file say how many frames it holds; not yet on the disk."""
     with (folder / shard_file("frames", number)).open("r+b") as stream:
         stream.write(_header(num_frames, size))
-
-
-def sync_frames(folder: Path, number: int) -> None:
-    """Push a frames file to the disk."""
-    with (folder / shard_file("frames", number)).open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def complete_rows(

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from vqtool import __version__
-from vqtool.core.atomic import explained_os_errors, write_atomic
+from vqtool.core.atomic import explained_os_errors, sync, write_atomic
 from vqtool.data import Frames
 from vqtool.data.journal import JOURNAL_FILE, Entry, Fingerprint, append_journal
 from vqtool.data.shards import (
@@ -26,7 +26,6 @@ from vqtool.data.shards import (
     complete_frames,
     complete_rows,
     shard_file,
-    sync_frames,
 )
 from vqtool.data.skipped import Skipped
 from vqtool.data.store import (
@@ -212,7 +211,7 @@ class StoreWriter:
             hashed = thread.submit(lambda: tuple(map(self._hashed, numbers)))
             self.commit()
             for number in numbers:
-                sync_frames(self.path, number)
+                sync(self.path / shard_file("frames", number))
             shards = hashed.result()
         index = _clips_csv(self._clips)
         write_atomic(self.path / CLIPS_FILE, index)
