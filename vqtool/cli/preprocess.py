@@ -162,7 +162,7 @@ def preprocess(
     debug: options.Debug = False,
 ) -> None:
     """Turn raw robot videos into a frame store to train on."""
-    from vqtool.cli.console import progress, stderr_line
+    from vqtool.cli.console import progress, stderr_line, told_if_interrupted
     from vqtool.core.config_file import load_config
     from vqtool.data.sources.choice import resolve_source
     from vqtool.errors import ConfigError
@@ -195,7 +195,10 @@ def preprocess(
     settings, reason = resolve_source(given)
     if given.source == "auto":
         stderr_line(f"{settings.input}: taken as --source {settings.source}: {reason}")
-    with progress("preprocessing", "trajectories") as advance:
+    with (
+        told_if_interrupted(lambda: "what is done is kept, and the same command continues"),
+        progress("preprocessing", "trajectories") as advance,
+    ):
         summary = run(settings, advance)
     _print(summary, json_)
     if strict:
