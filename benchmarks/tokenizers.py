@@ -38,12 +38,12 @@ from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.evaluation.baselines import baselines_for
 from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
-from vqtool.evaluation.weights import load_networks
 from vqtool.runs.checkpoints import find_checkpoint
 from vqtool.training.batches import Batches
 from vqtool.training.session import Session
 from vqtool.training.start import start_run
 from vqtool.training.trainer import StepResult
+from vqtool.weights.networks import load_networks
 
 CLIP_FRAMES = 12
 BATCH_FRAMES = 48

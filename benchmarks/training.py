@@ -26,13 +26,13 @@ from vqtool.core.losses import TokenizerLoss
 from vqtool.core.tokenizers import Tokenizer, build_tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
-from vqtool.evaluation.weights import load_lpips
 from vqtool.preprocessing.pipeline import preprocess
 from vqtool.runs.folder import create_run
 from vqtool.training.batches import Batches
 from vqtool.training.run_log import RunLog
 from vqtool.training.system import SystemUse
 from vqtool.training.trainer import Trainer
+from vqtool.weights.networks import load_lpips
 
 CPU_BATCH = 8
 """Frames: the full batch of 120 takes minutes a step on two cores."""

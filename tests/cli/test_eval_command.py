@@ -55,6 +55,18 @@ def test_a_comparison_fits_80_columns_and_says_who_is_better_in_words(checkpoint
     assert "Intervals: 95 %, bootstrap over 4 trajectories" in text
 
 
+def test_a_search_raises_the_psnr_of_each_clip_and_is_named(checkpoints: list[Path], tmp_path: Path) -> None:
+    psnr = {}
+    for steps in ("0", "3"):
+        report = tmp_path / steps
+        text = evaluate("--checkpoint", checkpoints[0], "--search", steps, "--metrics", "psnr", "--report", report)
+        assert ("tokens looked for by 3 steps of gradient a frame" in text) == (steps == "3")
+        record = json.loads((report / "report.json").read_text())
+        assert record["search_steps"] == record["models"]["model"]["search_steps"] == int(steps)
+        psnr[steps] = record["scores"]["model"]["psnr"]
+    assert psnr["3"] > psnr["0"]
+
+
 def test_one_checkpoint_as_json_has_its_facts_on_top(checkpoints: list[Path], tmp_path: Path) -> None:
     record = json.loads(evaluate("--checkpoint", checkpoints[0], "--json", "--report", tmp_path / "report"))
     assert {"checkpoint", "store", "split", "clips", "frames", "tokens_per_frame", "bits_per_frame"} <= set(record)

@@ -57,6 +57,20 @@ def test_a_token_store_is_looked_at_and_checked(place: Path) -> None:
     assert "verifying: 6/6 files" in stderr
 
 
+def test_searched_tokens_are_others_and_the_store_says_how_long_it_looked(place: Path) -> None:
+    """The config of the checkpoint has no LPIPS in its loss, so nothing is fetched."""
+    command = ("encode", "--checkpoint", "model", "--output", "searched", "--device", "cpu", "--search", "2")
+    code, stdout, stderr = vqtool(place, *command)
+    assert code == 0, stderr
+    assert "search     2 steps of gradient a frame\n" in stdout
+    assert json.loads((place / "searched" / "metadata.json").read_text())["search_steps"] == 2
+    assert json.loads((place / "tokens" / "metadata.json").read_text())["search_steps"] == 0
+    assert (place / "searched" / "tokens-00000.npy").read_bytes() != (
+        place / "tokens" / "tokens-00000.npy"
+    ).read_bytes()
+    assert vqtool(place, "tokens", "verify", "searched")[0] == 0
+
+
 def test_an_altered_store_is_named(place: Path) -> None:
     file = place / "tokens" / "clips.csv"
     content = file.read_bytes()

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from vqtool.core.features.i3d_script import ScriptI3D
 from vqtool.core.metrics import METRIC_WEIGHTS
 from vqtool.errors import WeightsError
-from vqtool.evaluation.weights import NETWORKS, has_weights, load_networks
 from vqtool.weights import i3d
+from vqtool.weights.networks import NETWORKS, has_weights, load_networks
 
 CPU = torch.device("cpu")
 

@@ -91,7 +91,7 @@ def _measure(tokenizer: LoadedTokenizer, codecs: dict[tuple[str, str], Codec], w
     from vqtool.codec.rate import ClipCoder
     from vqtool.evaluation.codecs import Coded
     from vqtool.evaluation.rate_distortion import measure_rates
-    from vqtool.evaluation.weights import has_weights, load_networks
+    from vqtool.weights.networks import has_weights, load_networks
 
     coder = ClipCoder(tokenizer)
     entropy_bits = 0.0

@@ -104,7 +104,7 @@ def _train(config: Config, device: str) -> RunFolder:
 
 def _evaluate(run: RunFolder, device: str) -> None:
     from vqtool.cli.eval import evaluate
-    from vqtool.evaluation.weights import has_weights
+    from vqtool.weights.networks import has_weights
 
     # FVD of a dozen clips would say little, and take longer than the training.
     metrics = "psnr,ssim,lpips" if has_weights("lpips") else "psnr,ssim"

@@ -44,6 +44,7 @@ def encode(
         int | None,
         typer.Option("--batch-frames", min=1, rich_help_panel=STORE, help="Frames at once; default: 64, on a GPU 512."),
     ] = None,
+    search: options.Search = 0,
     device: options.Device = "auto",
     json_: options.Json = False,
     debug: options.Debug = False,
@@ -62,6 +63,6 @@ def encode(
         raise typer.BadParameter("--data, --batch-frames and --json are for a store: leave them or VIDEO out")
     with told_if_interrupted(lambda: NOTHING_DONE):
         if video is None:
-            encode_store(checkpoint, data, output, batch_frames, device, json_)
+            encode_store(checkpoint, data, output, batch_frames, device, json_, search)
         else:
-            encode_video(checkpoint, video, output, tile, device)
+            encode_video(checkpoint, video, output, tile, device, search)

@@ -56,6 +56,7 @@ def evaluate(
             help="Only these, for example psnr,ssim; default: all whose weights are there.",
         ),
     ] = None,
+    search: options.Search = 0,
     device: options.Device = "auto",
     set_: options.Set = None,
     json_: options.Json = False,
@@ -71,7 +72,8 @@ def evaluate(
     from vqtool.core.distributed import joined_processes
 
     with joined_processes() as processes, only_main_speaks(processes):
-        result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes, _metric_names(metrics))
+        names = _metric_names(metrics)
+        result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes, names, search)
         if not processes.is_main:
             return
         if json_:
@@ -112,6 +114,7 @@ def _evaluate(
     overrides: list[str],
     processes: "Processes",
     metrics: "Sequence[MetricName]",
+    search_steps: int,
 ) -> "Report":
     from vqtool.cli.console import progress
     from vqtool.core.checkpoint import load_config_of
@@ -131,9 +134,9 @@ def _evaluate(
         check_folder(folder)
     place = processes.place(choose_device(device))
     if not processes.is_main:
-        return evaluate_checkpoints(checkpoints, store, split, place, processes=processes, metrics=metrics)
+        return evaluate_checkpoints(checkpoints, store, split, place, None, processes, metrics, search_steps)
     with progress(f"evaluating {split}", "clips") as advance:
-        result = evaluate_checkpoints(checkpoints, store, split, place, advance, processes, metrics)
+        result = evaluate_checkpoints(checkpoints, store, split, place, advance, processes, metrics, search_steps)
     if folder is not None:
         write_report(result, folder)
     return result

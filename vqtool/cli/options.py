@@ -60,6 +60,17 @@ Store = Annotated[
     typer.Option("--data", metavar="STORE", help="Frame store; default: data.store of the config."),
 ]
 
+Search = Annotated[
+    int,
+    typer.Option(
+        "--search",
+        metavar="STEPS",
+        min=0,
+        help="Look for better tokens than the encoder's own by so many steps of gradient a frame: 60 is a good number, "
+        "and as slow as 60 steps of training. The bits stay the same.",
+    ),
+]
+
 
 def epilog(text: str) -> str:
     """Examples and notes below a command's help: paragraphs that fill the width of the terminal."""

@@ -9,11 +9,10 @@ import typer
 from vqtool.cli import options
 
 if TYPE_CHECKING:
-    import torch
-
     from vqtool.core.config import Config
     from vqtool.core.tokenizers import Tokenizer
     from vqtool.data.store import Split
+    from vqtool.evaluation.evaluate import Reconstruct
     from vqtool.evaluation.reconstruct import Pair
 
 STORE, VIDEO = "For clips of a frame store", "For video files"
@@ -63,6 +62,7 @@ def reconstruct(
     ] = None,
     scale: Annotated[int, typer.Option("--scale", min=1, max=16, help="Enlarge pixels this many times.")] = 3,
     caption: Annotated[bool, typer.Option("--caption", help="Write bits a frame and PSNR below each clip.")] = False,
+    search: options.Search = 0,
     device: options.Device = "auto",
     debug: options.Debug = False,
 ) -> None:
@@ -72,20 +72,21 @@ def reconstruct(
     """
     from vqtool.cli.console import printable, progress
     from vqtool.core.checkpoint import load_model
-    from vqtool.core.device import choose_device, choose_precision
+    from vqtool.core.device import choose_device
+    from vqtool.evaluation.evaluate import reconstructor_of
     from vqtool.evaluation.write_pairs import check_output, write_folder, write_one_file
     from vqtool.runs.checkpoints import find_checkpoint
 
     check_output(output)
     chosen = choose_device(device)
     model, config = load_model(find_checkpoint(checkpoint), chosen)
-    precision = choose_precision(config.train.precision, chosen)
+    compute = reconstructor_of(model, config, chosen, search)
     problems: list[str] = []
     inputs = [*(input_ or []), *(more or [])]
     if inputs:
-        total, pairs = _from_inputs(model, inputs, precision, max_frames, problems)
+        total, pairs = _from_inputs(model, inputs, compute, max_frames, problems)
     else:
-        total, pairs = _from_store(model, config, data, split, clips, precision)
+        total, pairs = _from_store(model, config, data, split, clips, compute)
     kept, lines, written = [], [], []
     with progress("reconstructing", "clips") as advance:
         for number, pair in enumerate(pairs, start=1):
@@ -106,7 +107,7 @@ def reconstruct(
 
 
 def _from_inputs(
-    model: "Tokenizer", given: list[Path], precision: "torch.dtype", max_frames: int | None, problems: list[str]
+    model: "Tokenizer", given: list[Path], compute: "Reconstruct", max_frames: int | None, problems: list[str]
 ) -> tuple[int, Iterator["Pair"]]:
     """How many inputs there are, and a pair of each that can be read; what cannot is told and goes to `problems`.
 
@@ -135,7 +136,7 @@ def _from_inputs(
             tell(problem)
         for source in inputs:
             try:
-                yield reconstruct_input(model, source, precision, max_frames, piped)
+                yield reconstruct_input(model, source, compute, max_frames, piped)
             except DataError as error:
                 tell(str(error))
 
@@ -143,7 +144,7 @@ def _from_inputs(
 
 
 def _from_store(
-    model: "Tokenizer", config: "Config", data: Path | None, split: "Split", clips: int, precision: "torch.dtype"
+    model: "Tokenizer", config: "Config", data: Path | None, split: "Split", clips: int, compute: "Reconstruct"
 ) -> tuple[int, Iterator["Pair"]]:
     from vqtool.data.store import FrameStore
     from vqtool.data.windows import evaluation_windows
@@ -153,7 +154,7 @@ def _from_store(
     store = FrameStore.open(data or Path(config.data.store))
     check_resolution(model, store)
     windows = evaluation_windows(store, split, config.eval.clip_frames, clips)
-    return len(windows), reconstruct_windows(model, windows, precision)
+    return len(windows), reconstruct_windows(model, windows, compute)
 
 
 def _refuse(problems: list[str], total: int) -> None:

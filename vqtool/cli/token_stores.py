@@ -18,14 +18,20 @@ if TYPE_CHECKING:
 
 
 def encode_store(
-    checkpoint: str, data: Path | None, output: Path, batch_frames: int | None, device: str, as_json: bool
+    checkpoint: str,
+    data: Path | None,
+    output: Path,
+    batch_frames: int | None,
+    device: str,
+    as_json: bool,
+    search_steps: int,
 ) -> None:
     """A frame store to a token store, by one process or those of a job."""
     from vqtool.cli.processes import only_main_speaks
     from vqtool.core.distributed import joined_processes
 
     with joined_processes() as processes, only_main_speaks(processes):
-        result = _encode(checkpoint, data, output, batch_frames, device, processes)
+        result = _encode(checkpoint, data, output, batch_frames, device, processes, search_steps)
         if processes.is_main:
             _print(result, as_json)
 
@@ -75,6 +81,7 @@ def _encode(
     batch_frames: int | None,
     device: str,
     processes: Processes,
+    search_steps: int,
 ) -> EncodedStore:
     from vqtool.cli.console import progress, told_if_interrupted
     from vqtool.codec.encode_store import StoreEncoder
@@ -83,7 +90,7 @@ def _encode(
     from vqtool.data.store import FrameStore
     from vqtool.runs.checkpoints import find_checkpoint
 
-    tokenizer = load_folder(find_checkpoint(checkpoint), processes.place(choose_device(device)))
+    tokenizer = load_folder(find_checkpoint(checkpoint), processes.place(choose_device(device)), search_steps)
     store = FrameStore.open(data or Path(tokenizer.config.data.store))
     encoder = StoreEncoder(tokenizer, store, output, checkpoint, batch_frames)
     if not processes.is_main:

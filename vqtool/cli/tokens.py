@@ -97,4 +97,6 @@ def describe(path: Path, info: TokenStoreInfo) -> list[str]:
         lines.append(f"context    {grids:,} grids of {height} x {width}, each of {info.segment_frames} frames")
     lines.append(f"codes      {info.codebook_size:,}, stored as {info.token_dtype}")
     lines.append(f"tokenizer  {info.tokenizer_sha256[:16]} ({info.checkpoint}), {info.precision}")
+    if info.search_steps:
+        lines.append(f"search     {info.search_steps} steps of gradient a frame")
     return lines

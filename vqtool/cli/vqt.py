@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 
-def encode_video(checkpoint: str, video: Path, output: Path, tile: bool, device: str) -> None:
+def encode_video(checkpoint: str, video: Path, output: Path, tile: bool, device: str, search_steps: int) -> None:
     """A video file to a `.vqt`; a line of figures on stdout."""
     from vqtool.cli.console import printable, progress, told_if_interrupted
     from vqtool.codec.tokenizer import load
@@ -14,7 +14,7 @@ def encode_video(checkpoint: str, video: Path, output: Path, tile: bool, device:
 
     if output.suffix != ".vqt" or output.is_dir():
         raise DataError(f"--output {output}: expected a file ending in .vqt")
-    codec = VideoCodec(load(checkpoint, device))
+    codec = VideoCodec(load(checkpoint, device, search_steps))
     with told_if_interrupted(lambda: _nothing_kept(output)), progress("encoding", "frames") as advance:
         done = codec.encode(video, output, tile, advance)
     bits = 8 * done.num_bytes / done.num_frames

@@ -98,6 +98,7 @@ class StoreEncoder:
         self._checkpoint = checkpoint
         self._commit_seconds = commit_seconds
         self._batch_frames = batch_frames or BATCH_FRAMES[tokenizer.device.type]
+        self._search_steps = tokenizer.search.num_steps if tokenizer.search else 0
         layout, frames = tokenizer.layout, [shard.frames for shard in store.info.shards]
         self._clips = place_context(store, layout.segment_frames)
         if layout.context_grid is None:
@@ -240,6 +241,7 @@ class StoreEncoder:
                 TokenShard(shard.frames, count, {}) for shard, count in zip(store.shards, segments, strict=True)
             ),
             sha256={},
+            search_steps=self._search_steps,
         )
 
     def _fingerprint(self) -> dict[str, Any]:
@@ -251,6 +253,7 @@ class StoreEncoder:
             "device": self.tokenizer.device.type,
             "precision": self._info.precision,
             "frames at once": self._batch_frames,
+            "search steps": self._search_steps,
             "batches": plan[:16],
             "vqtool": __version__,
         }

@@ -17,9 +17,11 @@ from vqtool.core.config import Config
 from vqtool.core.device import autocast, choose_device, choose_precision
 from vqtool.core.frames import to_uint8
 from vqtool.core.identity import tokenizer_sha256
+from vqtool.core.search import TokenSearch
 from vqtool.core.tokenizers import Reconstruction, Tokenizer, Tokens
 from vqtool.errors import DataError
 from vqtool.runs.checkpoints import find_checkpoint
+from vqtool.weights.networks import load_lpips
 
 Integers = NDArray[np.int64]
 
@@ -49,13 +51,18 @@ class LoadedTokenizer:
     reconstruction that the model itself gives for x. It computes in the precision that the model was trained and is
     scored in. All frames of a call are computed at once: give long videos in parts (with a context, in parts of whole
     segments).
+
+    With a `search` tokens are those that it finds, and reconstructions what these decode to.
     """
 
-    def __init__(self, model: Tokenizer, config: Config, folder: Path, precision: torch.dtype) -> None:
+    def __init__(
+        self, model: Tokenizer, config: Config, folder: Path, precision: torch.dtype, search: TokenSearch | None = None
+    ) -> None:
         self.model = model
         self.config = config
         self.folder = folder
         self.precision = precision
+        self.search = search
 
     @property
     def resolution(self) -> int:
@@ -75,7 +82,8 @@ class LoadedTokenizer:
     @cached_property
     def layout(self) -> TokenLayout:
         """The shapes of its tokens."""
-        tokens = self.encode_clips(torch.zeros(1, 1, 3, self.resolution, self.resolution, device=self.device))
+        with torch.no_grad(), autocast(self.device, self.precision):
+            tokens = self.model.encode(torch.zeros(1, 1, 3, self.resolution, self.resolution, device=self.device))
         _, _, *grid = tokens.frames_BTHW.shape
         if tokens.context_BSHW is None:
             return TokenLayout((grid[0], grid[1]))
@@ -143,6 +151,8 @@ class LoadedTokenizer:
     @torch.no_grad()
     def encode_clips(self, frames_BTCHW: Tensor) -> Tokens:
         """Float frames in [-1, 1] on its device -> tokens there."""
+        if self.search is not None:
+            return self.search.encode(frames_BTCHW)
         with autocast(self.device, self.precision):
             return self.model.encode(frames_BTCHW)
 
@@ -163,6 +173,8 @@ class LoadedTokenizer:
     @torch.no_grad()
     def reconstruct_clips(self, frames_BTCHW: Tensor) -> Reconstruction:
         """Float frames in [-1, 1] on its device -> what the model itself makes of them, in one pass."""
+        if self.search is not None:
+            return self.search.reconstruct(frames_BTCHW)
         with autocast(self.device, self.precision):
             reconstruction: Reconstruction = self.model(frames_BTCHW)
         return reconstruction
@@ -188,21 +200,29 @@ class LoadedTokenizer:
             )
 
 
-def load(path: str | Path, device: str = "auto") -> LoadedTokenizer:
+def load(path: str | Path, device: str = "auto", search_steps: int = 0) -> LoadedTokenizer:
     """The tokenizer in a run folder, a checkpoint folder, `RUN:best-psnr` or a published folder.
+
+    With `search_steps` it looks for better tokens than the encoder's own, by so many steps of gradient a frame; 0 is
+    the encoder's own.
 
     Raises:
         CheckpointError: no checkpoint there, or a damaged one.
-        ConfigError: no such device.
+        ConfigError: no such device, or a search where frames depend on each other.
+        WeightsError: the search needs LPIPS, which is not fetched yet.
     """
-    return load_folder(find_checkpoint(str(path)), choose_device(device))
+    return load_folder(find_checkpoint(str(path)), choose_device(device), search_steps)
 
 
-def load_folder(folder: Path, device: torch.device) -> LoadedTokenizer:
+def load_folder(folder: Path, device: torch.device, search_steps: int = 0) -> LoadedTokenizer:
     """The tokenizer of a checkpoint folder.
 
     Raises:
         CheckpointError: not a checkpoint, or a damaged one.
+        ConfigError: a search where frames depend on each other.
+        WeightsError: the search needs LPIPS, which is not fetched yet.
     """
     model, config = load_model(folder, device)
-    return LoadedTokenizer(model, config, folder, choose_precision(config.train.precision, device))
+    precision = choose_precision(config.train.precision, device)
+    search = TokenSearch(model, config.loss, search_steps, precision, load_lpips) if search_steps else None
+    return LoadedTokenizer(model, config, folder, precision, search)

@@ -56,7 +56,8 @@ class TokenStoreInfo:
     `tokenizer_sha256` says whose tokens these are, and `checkpoint` where that tokenizer was, as the user named it.
     `codebook_size` is K, the sum of `codebook_sizes`; `grid` the rows and columns of a frame's tokens. `segment_frames`
     frames share a grid `context_grid` of the context, counted from the first frame of a clip; 0 and None without one.
-    `frames_sha256` is that of the `dataset.json` of the frame store; `precision` what the encoder computed in.
+    `frames_sha256` is that of the `dataset.json` of the frame store; `precision` what the encoder computed in,
+    `search_steps` how long better tokens than the encoder's own were looked for.
     """
 
     version: int
@@ -78,6 +79,7 @@ class TokenStoreInfo:
     action_dim: int
     shards: tuple[TokenShard, ...]
     sha256: dict[str, str]
+    search_steps: int = 0
 
     def num_segments(self, num_frames: int) -> int:
         """Grids of context of a clip of this many frames."""

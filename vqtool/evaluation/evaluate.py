@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vqtool.core.config import PixelKind
-from vqtool.core.device import autocast
+from vqtool.core.config import Config, PixelKind
+from vqtool.core.device import autocast, choose_precision
 from vqtool.core.distributed import Processes
 from vqtool.core.frames import to_model
 from vqtool.core.metrics.base import Metric, to_8bit_grid
 from vqtool.core.metrics.codebook import CodebookUsage
+from vqtool.core.search import TokenSearch
 from vqtool.core.tokenizers import Reconstruction, Tokenizer, Tokens
 from vqtool.data.windows import Windows
 from vqtool.errors import VqtoolError
 from vqtool.evaluation.tally import Tally
+from vqtool.weights.networks import load_lpips
 
 Reconstruct = Callable[[Tensor], Reconstruction]
 """Frames (B, T, 3, H, W) in [-1, 1] -> their reconstruction in the same range."""
@@ -84,6 +86,19 @@ def model_reconstructor(model: Tokenizer, precision: torch.dtype) -> Reconstruct
         return result
 
     return reconstruct
+
+
+def reconstructor_of(model: Tokenizer, config: Config, device: torch.device, search_steps: int = 0) -> Reconstruct:
+    """A checkpoint's model as a reconstructor in its own precision; with a search from the tokens that this finds.
+
+    Raises:
+        ConfigError: a search where frames depend on each other.
+        WeightsError: the search needs LPIPS, which is not fetched yet.
+    """
+    precision = choose_precision(config.train.precision, device)
+    if search_steps:
+        return TokenSearch(model, config.loss, search_steps, precision, load_lpips).reconstruct
+    return model_reconstructor(model, precision)
 
 
 def evaluate(

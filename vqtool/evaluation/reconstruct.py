@@ -14,7 +14,7 @@ from vqtool.core.tokenizers import Tokenizer
 from vqtool.data import Frames
 from vqtool.data.inputs import VideoInput, read_input
 from vqtool.data.windows import Windows
-from vqtool.evaluation.evaluate import model_reconstructor, window_name
+from vqtool.evaluation.evaluate import Reconstruct, window_name
 
 FRAMES_AT_ONCE = 64
 STORE_FPS = 6.0
@@ -44,15 +44,19 @@ def psnr_by_frame(real: Frames, fake: Frames) -> Tensor:
 
 
 def reconstruct_windows(
-    model: Tokenizer, windows: Windows, precision: torch.dtype, chosen: Sequence[int] | None = None
+    model: Tokenizer, windows: Windows, reconstruct: Reconstruct, chosen: Sequence[int] | None = None
 ) -> Iterator[Pair]:
     """Each window of a store with its reconstruction, or those numbered `chosen`."""
     for index in range(len(windows)) if chosen is None else chosen:
-        yield _pair(model, window_name(windows, index), windows.gather(np.array([index]))[0], STORE_FPS, precision)
+        yield _pair(model, window_name(windows, index), windows.gather(np.array([index]))[0], STORE_FPS, reconstruct)
 
 
 def reconstruct_input(
-    model: Tokenizer, source: VideoInput, precision: torch.dtype, max_frames: int | None, stdin: BinaryIO | None = None
+    model: Tokenizer,
+    source: VideoInput,
+    reconstruct: Reconstruct,
+    max_frames: int | None,
+    stdin: BinaryIO | None = None,
 ) -> Pair:
     """A video or picture, resized to the model's frames, with its reconstruction.
 
@@ -60,19 +64,18 @@ def reconstruct_input(
         DataError: as `read_input`.
     """
     real, fps = read_input(source, model.resolution, max_frames, stdin)
-    return _pair(model, source.name, real, fps, precision)
+    return _pair(model, source.name, real, fps, reconstruct)
 
 
-def _pair(model: Tokenizer, name: str, real: Frames, fps: float, precision: torch.dtype) -> Pair:
-    fake = reconstruct_frames(model, real, precision)
+def _pair(model: Tokenizer, name: str, real: Frames, fps: float, reconstruct: Reconstruct) -> Pair:
+    fake = reconstruct_frames(model, real, reconstruct)
     return Pair(name, real, fake, fps, model.bits(len(real)) / len(real))
 
 
 @torch.inference_mode()
-def reconstruct_frames(model: Tokenizer, frames: Frames, precision: torch.dtype) -> Frames:
+def reconstruct_frames(model: Tokenizer, frames: Frames, reconstruct: Reconstruct) -> Frames:
     """uint8 RGB (T, H, W, 3) -> its reconstruction; whole segments at a time, so that any length fits in memory."""
     device = next(model.parameters()).device
-    reconstruct = model_reconstructor(model, precision)
     segment = model.segment_frames or 1
     step = max(FRAMES_AT_ONCE // segment, 1) * segment
     parts = [

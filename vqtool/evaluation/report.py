@@ -11,7 +11,6 @@ import torch
 
 from vqtool.core.checkpoint import load_model
 from vqtool.core.config import Config, EvalConfig, MetricName
-from vqtool.core.device import choose_precision
 from vqtool.core.distributed import Processes
 from vqtool.core.metrics import METRIC_WEIGHTS, METRICS, CodebookUsage, build_metrics
 from vqtool.core.metrics.codebook import code_lengths
@@ -20,9 +19,9 @@ from vqtool.data.store import Clip, FrameStore, Split
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.errors import ConfigError
 from vqtool.evaluation.baselines import baselines_for
-from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
+from vqtool.evaluation.evaluate import Contender, Evaluation, Reconstruct, evaluate_all, reconstructor_of
 from vqtool.evaluation.scores import Difference, Group, Table, differences, grouped, score_table
-from vqtool.evaluation.weights import has_weights, load_networks
+from vqtool.weights.networks import has_weights, load_networks
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +31,16 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A checkpoint that was evaluated: its model, the precision it ran in, and the frames of a clip."""
+    """A checkpoint that was evaluated: its model, how it reconstructed, and the frames of a clip.
+
+    `search_steps` is how long better tokens than the encoder's own were looked for.
+    """
 
     checkpoint: Path
     model: Tokenizer
-    precision: torch.dtype
+    reconstruct: Reconstruct
     clip_frames: int
+    search_steps: int
 
     @property
     def tokens_per_frame(self) -> float:
@@ -62,6 +65,7 @@ class Candidate:
         pixels = self.model.resolution**2
         return {
             "checkpoint": str(self.checkpoint),
+            "search_steps": self.search_steps,
             "tokens_per_frame": self.tokens_per_frame,
             "bits_per_frame": self.bits_per_frame,
             "entropy_bits_per_frame": entropy_bits_per_frame,
@@ -135,6 +139,7 @@ def evaluate_checkpoints(
     advance: Callable[[int, int], None] | None = None,
     processes: Processes | None = None,
     metrics: Sequence[MetricName] = (),
+    search_steps: int = 0,
 ) -> Report:
     """Score checkpoints and the baselines on all evaluation clips of a split.
 
@@ -147,15 +152,17 @@ def evaluate_checkpoints(
         advance: Called with (clips done, clips) of this process.
         processes: Those that share the work.
         metrics: Only these; default all that the first config asks for, and all others whose weights are at hand.
+        search_steps: How long better tokens than the encoders' own are looked for: steps of gradient a frame.
 
     Raises:
-        CheckpointError: not a checkpoint. ConfigError: its frames are not the store's. DataError: an empty split.
-        WeightsError: a metric that the config asks for lacks its weights. VqtoolError: not finite; names the clip.
+        CheckpointError: not a checkpoint. ConfigError: its frames are not the store's, or a search where they depend
+        on each other. DataError: an empty split. WeightsError: a metric that the config asks for lacks its weights, or
+        the search does. VqtoolError: not finite; names the clip.
     """
     _check_one_resolution(checkpoints)
     config = checkpoints[0][1].eval
     tokenizers = {
-        name: _load(path, settings, store, device)
+        name: _load(path, settings, store, device, search_steps)
         for name, (path, settings) in zip(row_names(len(checkpoints)), checkpoints, strict=True)
     }
     windows = evaluation_windows(store, split, config.clip_frames)
@@ -164,7 +171,7 @@ def evaluate_checkpoints(
     contenders = [
         Contender(
             name,
-            model_reconstructor(tokenizer.model, tokenizer.precision),
+            tokenizer.reconstruct,
             [metric.twin() for metric in built],
             tokenizer.model.codebook_size,
         )
@@ -223,10 +230,11 @@ def _check_one_resolution(checkpoints: Sequence[tuple[Path, Config]]) -> None:
             )
 
 
-def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.device) -> Candidate:
+def _load(checkpoint: Path, config: Config, store: FrameStore, device: torch.device, search_steps: int) -> Candidate:
     model, _ = load_model(checkpoint, device)
     check_resolution(model, store, str(checkpoint))
-    return Candidate(checkpoint, model, choose_precision(config.train.precision, device), config.eval.clip_frames)
+    reconstruct = reconstructor_of(model, config, device, search_steps)
+    return Candidate(checkpoint, model, reconstruct, config.eval.clip_frames, search_steps)
 
 
 def _wanted_metrics(config: EvalConfig, size: int, num_clips: int) -> list[MetricName]:

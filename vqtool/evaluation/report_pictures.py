@@ -34,7 +34,7 @@ def extreme_windows(report: Report, name: str, num_clips: int = NUM_CLIPS) -> tu
 def clip_strips(report: Report, name: str, chosen: Sequence[int]) -> Frames:
     """Input, reconstruction and error of some windows below each other, with captions and the scale of the error."""
     tokenizer, scores = report.tokenizers[name], _clip_psnr(report, name)
-    pairs = reconstruct_windows(tokenizer.model, report.windows, tokenizer.precision, chosen)
+    pairs = reconstruct_windows(tokenizer.model, report.windows, tokenizer.reconstruct, chosen)
     rows = [_captioned(pair, f"{pair.name}   {scores[i]:.2f} dB") for pair, i in zip(pairs, chosen, strict=True)]
     rows.append(_error_scale(rows[0].shape[1]))
     return np.concatenate(rows)

@@ -75,7 +75,9 @@ def cost_lines(report: Report, name: str) -> list[str]:
     usage, tokenizer = report.usage(name), report.tokenizers[name]
     entropy_bits = tokenizer.entropy_bits_per_frame(usage)
     pixels = tokenizer.model.resolution**2
+    searched = f"tokens looked for by {tokenizer.search_steps} steps of gradient a frame"
     return [
+        *([searched] if tokenizer.search_steps else []),
         f"{tokenizer.tokens_per_frame:.4g} tokens a frame: {tokenizer.bits_per_frame:.0f} bits "
         f"({tokenizer.bits_per_frame / pixels:.4f} bits a pixel), {entropy_bits:.1f} bits of entropy "
         f"({entropy_bits / pixels:.4f})",

@@ -21,7 +21,6 @@ from vqtool.core.tokenizers import build_tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
 from vqtool.errors import ConfigError, RunError
-from vqtool.evaluation.weights import load_i3d, load_lpips, load_networks
 from vqtool.runs.checkpoints import list_checkpoints
 from vqtool.runs.folder import RunFolder, create_run, is_alive, process_facts
 from vqtool.training.adversary import Adversary
@@ -31,6 +30,7 @@ from vqtool.training.evaluator import Evaluator
 from vqtool.training.session import Session
 from vqtool.training.tensorboard import check_tensorboard
 from vqtool.training.trainer import Trainer
+from vqtool.weights.networks import load_i3d, load_lpips, load_networks
 
 ALONE = Processes()
 

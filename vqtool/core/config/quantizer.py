@@ -26,6 +26,8 @@ class CodebookConfig(LookupConfig):
     vectors_per_code: Count = setting(10, "latents gathered for the initialisation, a code")
     usage_decay: Share = setting(0.99, "decay a step of the running usage count of a code")
     revive_below: Share = setting(0.1, "share of the mean usage below which a code moves onto a latent; 0 is never")
+    perturb_share: Share = setting(0.0, "share of positions whose code training replaces by a near one; 0 is none")
+    perturb_among: Count = setting(8, "nearest codes that such a one is drawn from")
 
 
 class VqConfig(CodebookConfig):
@@ -92,6 +94,8 @@ class ResidualConfig(Section):
     def _has_rests(self) -> "ResidualConfig":
         if isinstance(self.of, CodebookConfig) and self.of.lookup == "cosine":
             raise ValueError('what unit vectors leave is no unit vector: set of.lookup to "euclidean"')
+        if isinstance(self.of, CodebookConfig) and self.of.perturb_share:
+            raise ValueError("later levels would mend what is perturbed: set of.perturb_share to 0")
         return self
 
 

@@ -10,6 +10,7 @@ from vqtool.core.config import CodebookConfig
 from vqtool.core.quantizers.base import Choice, Quantizer, full_precision
 from vqtool.core.quantizers.kmeans import kmeans
 from vqtool.core.quantizers.lookup import count_codes, nearest_code
+from vqtool.core.quantizers.perturb import perturb
 from vqtool.core.ranks import num_ranks, rows_of_all_ranks, sum_over_ranks
 
 
@@ -86,7 +87,10 @@ class CodebookQuantizer(Quantizer):
         return latents_ND if self.config.lookup == "euclidean" else F.normalize(latents_ND, dim=1, eps=1e-6)
 
     def choose(self, latents_ND: Tensor) -> Choice:
-        """The nearest codes; in training mode also update usage and revive unused codes."""
+        """The nearest codes; in training mode also update usage, revive unused codes and perturb some.
+
+        Tokens, losses and running state are those of the nearest codes; a perturbed code is for the decoder alone.
+        """
         codes_KD = self.codes_KD
         tokens_N = nearest_code(latents_ND, codes_KD)
         codes_ND = F.embedding(tokens_N, codes_KD)
@@ -97,6 +101,9 @@ class CodebookQuantizer(Quantizer):
                 counts_K = sum_over_ranks(count_codes(tokens_N, self.codebook_size))
                 self._update(latents_ND.detach(), tokens_N, counts_K)
                 num_revived = self._revive(latents_ND.detach())
+                if self.config.perturb_share:
+                    near_N = perturb(tokens_N, codes_KD, self.config.perturb_share, self.config.perturb_among)
+                    codes_ND = F.embedding(near_N, codes_KD)
         return Choice(codes_ND, tokens_N[:, None], loss, parts, num_revived)
 
     def _revive(self, latents_ND: Tensor) -> Tensor:

@@ -90,10 +90,12 @@ class Tokenizer(nn.Module, ABC):
     that learns in it. Only `stage_parameters()` have a gradient in it.
     segment_frames: the frames that share one grid of the context, counted from the first frame of a clip; the last
     segment may be shorter, and each is encoded and decoded by itself. 0 where every frame is encoded by itself.
+    frames_stand_alone: whether every frame is decoded by itself too.
     """
 
     resolution: int
     segment_frames: int = 0
+    frames_stand_alone: bool = False
     stages: tuple[Stage, ...] = (Stage("tokenizer", 1.0),)
     stage: int = 0
 

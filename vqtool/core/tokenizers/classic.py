@@ -19,6 +19,7 @@ class VQVAE(FrameTokenizer):
     def __init__(self, config: ClassicConfig) -> None:
         super().__init__()
         self.resolution, self.grid_size = config.resolution, config.resolution // config.downsampling
+        self.frames_stand_alone = isinstance(config.decoder, Decoder2dConfig)
         self.encoder = Encoder(config)
         self.quantize = build_quantizer(config.quantizer)
         self.quant_conv = nn.Conv2d(config.latent_channels, self.quantize.code_dim, 1)

@@ -19,6 +19,7 @@ class PatchTokenizer(FrameTokenizer):
     def __init__(self, config: PatchConfig) -> None:
         super().__init__()
         self.resolution, self.grid_size = config.resolution, config.resolution // config.downsampling
+        self.frames_stand_alone = isinstance(config.decoder, Decoder2dConfig)
         self.quantize = build_quantizer(config.quantizer)
         dim = self.quantize.code_dim
         self.encoder = PatchEncoder(
