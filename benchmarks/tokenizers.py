@@ -7,7 +7,8 @@ in +-1/K, beta on the codebook's term, plain Adam; the rest as published. GFLOP 
 a 12-frame clip, bits of the tokens of a frame: fixed, and by their entropy over the val split. The target of used codes
 is held against an epoch of train as training draws it, augmented; a code may be there for pictures that only the
 augmentation makes, so train as it is stands beside it. Trajectories shorter than a clip are in the store too:
-tokenizers of single frames learn from them.
+tokenizers of single frames learn from them. A last table has what looking for tokens gains (`vqtool encode --search`),
+by the loss that each row was trained with, on some clips of val.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from vqtool.core.tokenizers import Tokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows, evaluation_windows
 from vqtool.evaluation.baselines import baselines_for
-from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor
+from vqtool.evaluation.evaluate import Contender, Evaluation, evaluate_all, model_reconstructor, reconstructor_of
 from vqtool.runs.checkpoints import find_checkpoint
 from vqtool.training.batches import Batches
 from vqtool.training.session import Session
@@ -48,6 +49,7 @@ from vqtool.weights.networks import load_networks
 CLIP_FRAMES = 12
 BATCH_FRAMES = 48
 METRICS = ("psnr", "psnr_static", "psnr_moving", "ssim", "lpips")
+SEARCH_CLIPS, SEARCH_STEPS = 12, (0, 30, 60)
 QUIET = ["train.steps=1000000", "train.eval_every=1000000", "train.preview_every=1000000"]
 
 
@@ -220,6 +222,33 @@ def _cell(metric: str, score: float | None) -> str:
     return "" if score is None else f"{score:.{2 if 'psnr' in metric else 3}f}"
 
 
+def search_section(trained: Mapping[str, Trained], store: FrameStore) -> list[str]:
+    """What a search for tokens gains the rows that encode and decode every frame by itself, and what it costs."""
+    device, metrics = choose_device("auto"), ("psnr", "lpips")
+    networks = load_networks(metrics, device)
+    rows = {
+        (name, steps): Contender(
+            name, reconstructor_of(row.model, row.config, device, steps), build_metrics(metrics, networks)
+        )
+        for name, row in trained.items()
+        if row.model.frames_stand_alone
+        for steps in SEARCH_STEPS
+    }
+    windows = evaluation_windows(store, "val", CLIP_FRAMES, SEARCH_CLIPS)
+    results = evaluate_all(list(rows.values()), windows, device, batch_size=4)
+    cells = [
+        [name, str(steps), *(_cell(metric, found.scores[metric]) for metric in metrics), f"{speed(found):.1f}"]
+        for (name, steps), found in zip(rows, results, strict=True)
+    ]
+    head = ["", "steps of search", "PSNR dB", "LPIPS", "frames/s"]
+    return [f"Tokens looked for, {len(windows)} clips of val\n\n{table(head, cells)}"] if cells else []
+
+
+def speed(result: Evaluation) -> float:
+    """Frames a second of the reconstruction alone."""
+    return result.num_frames / result.reconstruct_seconds
+
+
 def section(title: str, scores: Mapping[str, Evaluation]) -> str:
     """A split's table under its name."""
     return f"{title}, {len(next(iter(scores.values())).clip_names)} clips\n\n{score_table(scores)}"
@@ -306,6 +335,7 @@ def main() -> int:
         facts(trained, scores["val"]),
         codes_table(trained, counts),
         *(section(title, found) for title, found in {**scores, "train": seen}.items()),
+        *search_section(trained, FrameStore.open(store)),
     ]
     name = f"tokenizers-{options.seconds:g}s"
     return report(name, sections, targets(scores["val"], usage), options.output, shlex.join(["python", *sys.argv]))

@@ -17,6 +17,7 @@ UNREVIVED = EmaConfig(codebook_size=16, code_dim=4, revive_below=0)
 RUNS = {label(config): config for config in CONFIGS} | {
     "ema revived": EmaConfig(**REVIVED),
     "vq revived": VqConfig(**REVIVED),
+    "ema perturbed": EmaConfig(codebook_size=16, code_dim=4, perturb_share=0.5),
     "unrevived": UNREVIVED,
 }
 
