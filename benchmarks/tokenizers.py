@@ -88,8 +88,8 @@ LPIPS = [
     "model.quantizer.perturb_share=0.25", "model.quantizer.perturb_among=32",
     "data.augment.min_crop=1", "data.augment.brightness=0", "data.augment.contrast=0", "data.augment.saturation=0",
 ]  # fmt: skip
-"""LPIPS costs five times the rest of a step, all of it per frame: smaller batches get further. Against learning the scenes
-by heart near codes help; augmentation would take steps that do not fit."""
+"""LPIPS costs five times the rest of a step, all of it per frame: smaller batches get further. Against learning the
+scenes by heart near codes help; augmentation would take steps that do not fit."""
 ROWS: dict[str, Row] = {
     "original": Row("baseline_2d", ORIGINAL, as_published),
     "best": Row("best"),
