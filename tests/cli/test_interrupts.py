@@ -59,7 +59,7 @@ def test_a_token_store_keeps_what_is_done_and_goes_on_to_the_same_bytes(place: P
     encode = ["encode", "--checkpoint", "model", "--batch-frames", "8"]
     total = sum(shard.frames for shard in FrameStore.open(small_store).info.shards)
     # Call 1 asks for the shapes of the tokens. One batch more than is written is encoded ahead.
-    code, stdout, stderr = interrupted(place, "encode_clips", 5, *encode, "--output", "tokens")
+    code, stdout, stderr = interrupted(place, "own_tokens", 5, *encode, "--output", "tokens")
     assert (code, stdout) == (130, "")
     assert stderr == (
         f"interrupted: 16 of {total} frames are encoded and kept in tokens; the same command continues from there"
@@ -80,7 +80,7 @@ def test_an_interrupt_before_the_work_begins_says_so(place: Path) -> None:
         arguments = ["in.mp4"] if output.endswith(".vqt") else []
         there = sorted(place.iterdir())
         code, stdout, stderr = interrupted(
-            place, "encode_clips", 1, "encode", *arguments, "--checkpoint", "model", "--output", output
+            place, "own_tokens", 1, "encode", *arguments, "--checkpoint", "model", "--output", output
         )
         assert (code, stdout) == (130, "")
         assert stderr == "interrupted: nothing was written yet; the same command does it all"
@@ -93,7 +93,7 @@ def test_a_vqt_is_whole_or_as_it_was(place: Path, before: bool) -> None:
     if before:
         (place / "out.vqt").write_bytes(b"older")
     there = sorted(place.iterdir())
-    code, stdout, stderr = interrupted(place, "encode_clips", 3, *encode)
+    code, stdout, stderr = interrupted(place, "own_tokens", 3, *encode)
     state = "is as it was before" if before else "was not written"
     assert (code, stdout) == (130, "")
     assert stderr == f"interrupted: out.vqt {state}; the same command starts over"

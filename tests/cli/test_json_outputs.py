@@ -65,7 +65,7 @@ def test_eval_of_one_checkpoint_and_of_two(project: Path) -> None:
 
 
 ONE_CHECKPOINT = {
-    "checkpoint", "tokens_per_frame", "bits_per_frame", "entropy_bits_per_frame", "bits_per_pixel",
+    "checkpoint", "search_steps", "tokens_per_frame", "bits_per_frame", "entropy_bits_per_frame", "bits_per_pixel",
     "entropy_bits_per_pixel", "codebook", "model_frames_per_second",
 }  # fmt: skip
 

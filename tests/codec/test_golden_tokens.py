@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import struct
 import zipfile
 from dataclasses import asdict
@@ -64,6 +65,14 @@ def test_the_store_is_read() -> None:
     assert batch.context is not None and batch.context.tolist() == [[[[4, 5]]]]
     assert batch.states[0, :, 0].tolist() == [2.5, 3.0, 3.5]
     np.testing.assert_array_equal(batch.actions[0, :, 0], np.array([-1, -2, np.nan], np.float32))
+
+
+def test_a_store_from_before_there_was_a_search_is_read(tmp_path: Path) -> None:
+    record = json.loads((STORE / "metadata.json").read_text())
+    assert record.pop("search_steps") == 0
+    shutil.copytree(STORE, tmp_path / "older")
+    (tmp_path / "older" / "metadata.json").write_text(json.dumps(record))
+    assert TokenStore.open(tmp_path / "older").info == read_token_info(STORE)
 
 
 def test_the_writer_makes_the_same_bytes(tmp_path: Path) -> None:

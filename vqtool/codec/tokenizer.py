@@ -82,8 +82,7 @@ class LoadedTokenizer:
     @cached_property
     def layout(self) -> TokenLayout:
         """The shapes of its tokens."""
-        with torch.no_grad(), autocast(self.device, self.precision):
-            tokens = self.model.encode(torch.zeros(1, 1, 3, self.resolution, self.resolution, device=self.device))
+        tokens = self.own_tokens(torch.zeros(1, 1, 3, self.resolution, self.resolution, device=self.device))
         _, _, *grid = tokens.frames_BTHW.shape
         if tokens.context_BSHW is None:
             return TokenLayout((grid[0], grid[1]))
@@ -148,11 +147,13 @@ class LoadedTokenizer:
         frames = to_uint8(frames_BTCHW)
         return frames if batched else frames[0]
 
-    @torch.no_grad()
     def encode_clips(self, frames_BTCHW: Tensor) -> Tokens:
         """Float frames in [-1, 1] on its device -> tokens there."""
-        if self.search is not None:
-            return self.search.encode(frames_BTCHW)
+        return self.own_tokens(frames_BTCHW) if self.search is None else self.search.encode(frames_BTCHW)
+
+    @torch.no_grad()
+    def own_tokens(self, frames_BTCHW: Tensor) -> Tokens:
+        """As `encode_clips`, but never looked for: the encoder's choice."""
         with autocast(self.device, self.precision):
             return self.model.encode(frames_BTCHW)
 
