@@ -72,8 +72,8 @@ def evaluate(
     from vqtool.core.distributed import joined_processes
 
     with joined_processes() as processes, only_main_speaks(processes):
-        names = _metric_names(metrics)
-        result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes, names, search)
+        chosen = _metric_names(metrics)
+        result = _evaluate(checkpoint, data, split, report, device, set_ or [], processes, chosen, search)
         if not processes.is_main:
             return
         if json_:

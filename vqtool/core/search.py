@@ -62,7 +62,7 @@ class TokenSearch:
     def encode(self, frames_BTCHW: Tensor) -> Tokens:
         """Frames in [-1, 1] -> the best tokens found, (B, T, h, w)."""
         images_NCHW = frames_BTCHW.flatten(0, 1)
-        parts = torch.split(images_NCHW, max(1, PIXELS_AT_ONCE // images_NCHW[0, 0].numel()))
+        parts = torch.split(images_NCHW, max(1, PIXELS_AT_ONCE // self._model.resolution**2))
         tokens_NHW = torch.cat([self._search(part_NCHW) for part_NCHW in parts])
         return Tokens(rearrange(tokens_NHW, "(b t) h w -> b t h w", t=frames_BTCHW.shape[1]))
 
@@ -81,14 +81,15 @@ class TokenSearch:
             shown_NCHW = real_NCHW.clone().requires_grad_()
             optimizer = torch.optim.Adam([shown_NCHW], lr=STEP_SIZE, betas=BETAS)
             features = self._real_features(real_NCHW)
-            best_NHW, least_N = None, torch.full((len(real_NCHW),), torch.inf, device=real_NCHW.device)
+            tokens_NHW, loss_N = self._look(shown_NCHW, real_NCHW, features)
+            best_NHW, least_N = tokens_NHW, loss_N.detach()
             for _ in range(self.num_steps):
-                tokens_NHW, loss_N = self._look(shown_NCHW, real_NCHW, features)
                 (shown_NCHW.grad,) = torch.autograd.grad(loss_N.sum(), shown_NCHW)
-                best_NHW, least_N = _better(best_NHW, least_N, tokens_NHW, loss_N.detach())
                 optimizer.step()
-            with torch.no_grad():
-                best_NHW, _ = _better(best_NHW, least_N, *self._look(shown_NCHW, real_NCHW, features))
+                tokens_NHW, loss_N = self._look(shown_NCHW, real_NCHW, features)
+                is_better_N = loss_N.detach() < least_N
+                best_NHW = torch.where(is_better_N[:, None, None], tokens_NHW, best_NHW)
+                least_N = torch.where(is_better_N, loss_N.detach(), least_N)
         return best_NHW
 
     def _real_features(self, real_NCHW: Tensor) -> list[Tensor]:
@@ -108,11 +109,3 @@ class TokenSearch:
                 lpips_N = self._lpips.distances(features, self._lpips.features(fake_NCHW))
                 loss_N = loss_N + self._config.perceptual_weight * lpips_N
         return result.tokens.frames_BTHW[:, 0], loss_N
-
-
-def _better(best_NHW: Tensor | None, least_N: Tensor, tokens_NHW: Tensor, loss_N: Tensor) -> tuple[Tensor, Tensor]:
-    """For each image the tokens of less loss, and that loss; the first where one is not finite."""
-    if best_NHW is None:
-        return tokens_NHW, loss_N
-    is_less_N = loss_N < least_N
-    return torch.where(is_less_N[:, None, None], tokens_NHW, best_NHW), torch.where(is_less_N, loss_N, least_N)

@@ -30,6 +30,16 @@ def test_equal_codes_are_not_taken_for_the_code_itself() -> None:
     assert set(perturb(torch.tensor([0] * 50), codes, 0.999, 99).tolist()) <= {0, 1, 2}
 
 
+def test_a_few_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not grow with the batch."""
+    tokens = torch.arange(5).repeat(20)
+    torch.manual_seed(0)
+    whole = perturb(tokens, CODES, 0.5, 2)
+    monkeypatch.setattr("vqtool.core.quantizers.perturb.MAX_DISTANCES", 15)
+    torch.manual_seed(0)
+    assert torch.equal(perturb(tokens, CODES, 0.5, 2), whole)
+
+
 @pytest.mark.parametrize("kind", [EmaConfig, VqConfig])
 def test_only_the_decoder_sees_it_and_only_in_training(kind: type[EmaConfig | VqConfig]) -> None:
     latents_NCHW = torch.randn(16, 4, 3, 3, generator=torch.Generator().manual_seed(1))
@@ -40,13 +50,10 @@ def test_only_the_decoder_sees_it_and_only_in_training(kind: type[EmaConfig | Vq
         quantizer = build_quantizer(config)
         quantizer.initialise(torch.randn(200, 4))
         result = quantizer.train()(latents_NCHW)
-        decoded = quantizer.codes_from_tokens(result.tokens_NHW)
         results.append((result, quantizer.state_dict(), quantizer.eval()(latents_NCHW)))
-        if kind is VqConfig:  # the codes of an EMA codebook have moved on since
-            same = (result.codes_NCHW == decoded).all(dim=1).float().mean()
-            assert same == pytest.approx(1 - share, abs=0.12)
     (plain, state, calm), (shaken, its_state, its_calm) = results
-    assert not torch.equal(plain.codes_NCHW, shaken.codes_NCHW)
+    # The rest are to the last bit what they would be, though an EMA codebook moves in this very step.
+    assert (plain.codes_NCHW == shaken.codes_NCHW).all(dim=1).float().mean() == pytest.approx(0.5, abs=0.12)
     assert torch.equal(plain.tokens_NHW, shaken.tokens_NHW) and torch.equal(plain.loss, shaken.loss)
     assert all(torch.equal(tensor, its_state[name]) for name, tensor in state.items())
     assert torch.equal(calm.codes_NCHW, its_calm.codes_NCHW)

@@ -95,15 +95,16 @@ class CodebookQuantizer(Quantizer):
         tokens_N = nearest_code(latents_ND, codes_KD)
         codes_ND = F.embedding(tokens_N, codes_KD)
         loss, parts = self._losses(latents_ND, codes_ND)
+        if self.training and self.config.perturb_share:
+            # Before codes move or are revived.
+            near_N = perturb(tokens_N, codes_KD, self.config.perturb_share, self.config.perturb_among)
+            codes_ND = F.embedding(near_N, codes_KD)
         num_revived = torch.zeros((), dtype=torch.int64, device=latents_ND.device)
         if self.training:
             with torch.no_grad():
                 counts_K = sum_over_ranks(count_codes(tokens_N, self.codebook_size))
                 self._update(latents_ND.detach(), tokens_N, counts_K)
                 num_revived = self._revive(latents_ND.detach())
-                if self.config.perturb_share:
-                    near_N = perturb(tokens_N, codes_KD, self.config.perturb_share, self.config.perturb_among)
-                    codes_ND = F.embedding(near_N, codes_KD)
         return Choice(codes_ND, tokens_N[:, None], loss, parts, num_revived)
 
     def _revive(self, latents_ND: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vqtool.core.quantizers.lookup import MAX_DISTANCES
 from vqtool.core.ranks import num_ranks, rows_of_this_rank
 
 
@@ -21,8 +22,16 @@ def perturb(tokens_N: Tensor, codes_KD: Tensor, share: float, among: int) -> Ten
     num_all = len(tokens_N) * num_ranks()
     chances_N = rows_of_this_rank(torch.rand(num_all, device=tokens_N.device))
     ranks_N1 = rows_of_this_rank(torch.randint(1, among + 1, (num_all, 1), device=tokens_N.device))
+    at_once = max(1, MAX_DISTANCES // len(codes_KD))
+    parts = zip(torch.split(tokens_N, at_once), torch.split(ranks_N1, at_once), strict=True)
+    near_N = torch.cat([_near(tokens, ranks, codes_KD, among) for tokens, ranks in parts])
+    return torch.where(chances_N < share, near_N, tokens_N)
+
+
+def _near(tokens_N: Tensor, ranks_N1: Tensor, codes_KD: Tensor, among: int) -> Tensor:
+    """For each token the other code that is so many places from its own, 1 being the nearest."""
     distances_NK = torch.cdist(F.embedding(tokens_N, codes_KD), codes_KD)
-    # The code itself is at distance 0, so the first of the nearest is left out.
+    # Nearer to itself than a code that is equal.
     distances_NK.scatter_(1, tokens_N[:, None], -1)
     nearest_NM = distances_NK.topk(among + 1, dim=1, largest=False).indices
-    return torch.where(chances_N < share, nearest_NM.gather(1, ranks_N1)[:, 0], tokens_N)
+    return nearest_NM.gather(1, ranks_N1)[:, 0]
