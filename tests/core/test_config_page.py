@@ -58,7 +58,14 @@ def test_the_defaults_on_the_page_are_toml_and_the_defaults_of_the_program() -> 
 
 
 def test_keys_are_found_below_a_path_of_every_kind() -> None:
-    assert list(keys_below(["data", "augment"])) == ["flip", "min_crop", "brightness", "contrast", "saturation"]
+    assert list(keys_below(["data", "augment"])) == [
+        "flip",
+        "shift",
+        "min_crop",
+        "brightness",
+        "contrast",
+        "saturation",
+    ]
     kinds = {word for key in keys_below(["model", "quantizer"])["kind"] for word in key.words}
     assert kinds == {"vq", "ema", "simvq", "fsq", "bsq", "residual", "grouped"}
     assert "temporal_kernel" in keys_below(["model", "decoder"])

@@ -14,11 +14,11 @@ from vqtool.data.sampler import BatchSampler
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
 from vqtool.training import augment as augmenting
-from vqtool.training.augment import augment, crop, flip_, jitter_
+from vqtool.training.augment import augment, crop, flip_, jitter_, shift_
 from vqtool.training.batches import Batches
 
 CPU = torch.device("cpu")
-ALL = AugmentConfig(flip=0.5, min_crop=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
+ALL = AugmentConfig(flip=0.5, shift=0.25, min_crop=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
 
 
 def random_clips(num_clips: int = 4, num_frames: int = 3, size: int = 8) -> Tensor:
@@ -54,6 +54,25 @@ def test_flip_chooses_with_its_probability() -> None:
     assert torch.equal(augment(clips.clone(), AugmentConfig(flip=1), rng()), clips.flip(-1))
     changed = (augment(clips.clone(), AugmentConfig(flip=0.25), rng()) != clips).flatten(1).any(1)
     assert 70 <= int(changed.sum()) <= 130
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (1, 0), (0, -2), (-3, 4), (7, -7)])
+def test_a_shift_is_a_window_on_the_frame_with_its_mirror_images_around(down: int, right: int) -> None:
+    clip = random_clips()[0]
+    around = np.pad(clip.numpy(), ((0, 0), (0, 0), (7, 7), (7, 7)), mode="reflect")
+    shift_(clip, down, right)
+    assert torch.equal(clip, torch.from_numpy(around[..., 7 - down : 15 - down, 7 - right : 15 - right].copy()))
+
+
+def test_random_shifts_are_by_whole_pixels_of_either_sign_up_to_their_share() -> None:
+    down, right = torch.meshgrid(torch.arange(20.0), torch.arange(16.0), indexing="ij")
+    places = torch.stack([down, right, down]).expand(400, 1, 3, 20, 16).contiguous()
+    shifted = augment(places.clone(), AugmentConfig(shift=0.2), rng())
+    # The middle pixel never comes from beyond an edge, so it says how far its clip was moved: 4 of 20, 3 of 16.
+    rows, columns = 10 - shifted[:, 0, 0, 10, 8], 8 - shifted[:, 0, 1, 10, 8]
+    assert sorted(set(rows.tolist())) == list(range(-4, 5))
+    assert sorted(set(columns.tolist())) == list(range(-3, 4))
+    assert len({(row, column) for row, column in zip(rows.tolist(), columns.tolist(), strict=True)}) == 63
 
 
 def test_a_crop_is_the_rectangle_interpolated_to_the_size_of_the_frame() -> None:
@@ -156,7 +175,7 @@ def test_the_same_clip_is_changed_differently_each_epoch(small_store: Path) -> N
     assert sums[0] != pytest.approx(sums[1], rel=1e-3)
 
 
-@pytest.mark.parametrize("field", ["flip", "brightness", "contrast", "saturation", "min_crop"])
+@pytest.mark.parametrize("field", ["flip", "shift", "brightness", "contrast", "saturation", "min_crop"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_settings_out_of_bounds_are_refused(field: str, value: float) -> None:
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""Random changes to training clips on the device: mirror, crop, and jitter of brightness, contrast and saturation."""
+"""Random changes to training clips on the device: mirror, shift, crop, jitter of brightness, contrast, saturation."""
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ def augment(
     num_clips = len(frames_BTCHW) * num_ranks
     if config.flip:
         flip_(frames_BTCHW, rng.random(num_clips)[mine] < config.flip)
+    if config.shift:
+        _shift_each_(frames_BTCHW, config.shift, rng.random((2, num_clips))[:, mine])
     if config.min_crop < 1:
         shares, places = rng.uniform(config.min_crop, 1, num_clips), rng.random((2, num_clips))
         _crop_each_(frames_BTCHW, shares[mine], places[:, mine])
@@ -43,6 +45,18 @@ def flip_(frames_BTCHW: Tensor, chosen: Flags) -> None:
     """Mirror the clips `chosen` (B,) left to right."""
     for number in chosen.nonzero()[0].tolist():
         frames_BTCHW[number] = frames_BTCHW[number].flip(-1)
+
+
+def shift_(frames_TCHW: Tensor, down: int, across: int) -> None:
+    """Move every frame by whole pixels, less than its side; what comes in at an edge is the mirror image there.
+
+    Random shifts are those of Kostrikov et al. 2020, "Image Augmentation Is All You Need", section 3.1, who repeat the
+    pixel at the edge. Unlike a crop that is resized they leave textures as sharp as they are.
+    """
+    height, width = frames_TCHW.shape[-2:]
+    top, bottom, left, right = max(down, 0), max(-down, 0), max(across, 0), max(-across, 0)
+    around = functional.pad(frames_TCHW, (left, right, top, bottom), mode="reflect")
+    frames_TCHW.copy_(around[..., bottom : bottom + height, right : right + width])
 
 
 def crop(frames_TCHW: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
@@ -76,6 +90,18 @@ def _jitter_chunk_(pixels_BTHWC: Tensor, factors: Tensor) -> None:
     mix_B133 = saturation * torch.eye(3, device=luma.device) + (1 - saturation) * luma[:, None]
     torch.clamp(levels_BTHWC @ mix_B133, 0, 1, out=levels_BTHWC)
     levels_BTHWC.mul_(2).sub_(1)
+
+
+def _shift_each_(frames_BTCHW: Tensor, share: float, places: Numbers) -> None:
+    """Each clip by that place (2, B) of all shifts of at most this share of its sides."""
+    height, width = frames_BTCHW.shape[-2:]
+    for clip, down, across in zip(frames_BTCHW, *places, strict=True):
+        shift_(clip, _shift(share, height, down), _shift(share, width, across))
+
+
+def _shift(share: float, size: int, place: float) -> int:
+    most = round(share * size)
+    return int(place * (2 * most + 1)) - most
 
 
 def _crop_each_(frames_BTCHW: Tensor, shares: Numbers, places: Numbers) -> None:

@@ -7,6 +7,9 @@ class AugmentConfig(Section):
     """Random changes to training clips, the same for every frame of a clip; all off by default."""
 
     flip: float = setting(0.0, "probability that a clip is mirrored left to right", ge=0, le=1)
+    shift: float = setting(
+        0.0, "largest shift up, down and sideways, share of the side, by whole pixels; 0 is none", ge=0, le=0.5
+    )
     min_crop: float = setting(
         1.0, "smallest share of height and width that a random crop keeps before it is resized; 1 is none", ge=0.1, le=1
     )
