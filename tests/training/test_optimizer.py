@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from vqtool.core.config import ClassicConfig, OptimConfig
 from vqtool.core.tokenizers.classic import VQVAE
-from vqtool.training.optimizer import FusedAdamW, WeightAverage, learning_rate
+from vqtool.training.adamw import FusedAdamW
+from vqtool.training.optimizer import WeightAverage, learning_rate
 from vqtool.training.usage import RunningUsage
 
 SMALL = ClassicConfig(resolution=16, channels=8, channel_multipliers=(1,), num_res_blocks=1, latent_channels=4)

@@ -13,7 +13,7 @@ from vqtool.core.losses import Loss
 from vqtool.core.losses.adversarial import Lecam, adaptive_weight, discriminator_hinge, generator_hinge
 from vqtool.core.networks.discriminator import build_discriminator
 from vqtool.core.tokenizers import Tokenizer
-from vqtool.training.optimizer import build_optimizer
+from vqtool.training.adamw import adamw
 
 ALONE = Processes()
 
@@ -44,7 +44,7 @@ class Adversary:
         # Until it teaches, the tokenizer trains as it would without it: its weights take no draws from the others.
         with torch.random.fork_rng(devices=[]):
             self.discriminator = build_discriminator(config, resolution).to(device)
-        self.optimizer = build_optimizer(self.discriminator, optim)
+        self.optimizer = adamw(self.discriminator.parameters(), optim)
         self.lecam = Lecam(processes).to(device)
 
     def learns(self, share_done: float) -> bool:

@@ -2,49 +2,30 @@
 
 import copy
 import math
-from typing import Any
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 
 from vqtool.core.config import OptimConfig
 from vqtool.core.tokenizers import Tokenizer
+from vqtool.training.adamw import FusedAdamW, adamw
+from vqtool.training.muon import MuonAdamW
 
 
-class FusedAdamW(torch.optim.AdamW):
-    """torch's fused AdamW, told how its tensors lie in memory.
+def build_optimizer(model: nn.Module, config: OptimConfig) -> FusedAdamW | MuonAdamW:
+    """The optimiser of `config.kind` over the parameters that have a gradient.
 
-    On a CPU torch 2.13 copies what does not lie in rows, which takes half of the step where channels lie last, and
-    pairs the wrong elements where a gradient lies in another order than its parameter. Here all tensors have their axes
-    in the order of the parameter's memory, so that every layout is rows.
+    Raises:
+        ConfigError: there is nothing that Muon could work on.
     """
-
-    def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> object:
-        """Fill `lists`: the parameters, their gradients, and what else belongs to each of them."""
-        is_any_complex: object = super()._init_group(group, *lists)  # type: ignore[no-untyped-call]
-        orders = [_axes_in_memory(parameter) for parameter in lists[0]]
-        for tensors in lists:
-            tensors[:] = [t.permute(order) if t.ndim else t for t, order in zip(tensors, orders, strict=False)]
-        gradients = lists[1]
-        gradients[:] = [gradient.contiguous() for gradient in gradients]
-        return is_any_complex
-
-
-def _axes_in_memory(tensor: Tensor) -> tuple[int, ...]:
-    """Its axes from the one with the largest steps to that with the smallest."""
-    strides = tensor.stride()
-    return tuple(sorted(range(tensor.ndim), key=lambda axis: (-strides[axis], axis)))
-
-
-def build_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW over the parameters that have a gradient (Loshchilov and Hutter 2019)."""
-    return FusedAdamW(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=config.lr,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+    match config.kind:
+        case "adamw":
+            return adamw(model.parameters(), config)
+        case "muon":
+            return MuonAdamW(model, config)
+        case _:
+            assert_never(config.kind)
 
 
 def learning_rate(config: OptimConfig, step: int, share_done: float) -> float:

@@ -53,8 +53,11 @@ class LossConfig(Section):
 
 
 class OptimConfig(Section):
-    """Adam with decoupled weight decay, its schedule, and the moving average of the weights."""
+    """The optimiser, its schedule, and the moving average of the weights."""
 
+    kind: Literal["adamw", "muon"] = setting(
+        "adamw", "Adam with decoupled weight decay; or Muon for wide hidden layers and that for all else"
+    )
     lr: float = setting(5e-4, "peak learning rate", gt=0, le=1)
     betas: tuple[Share, Share] = setting((0.5, 0.9), "decay rates of Adam's moments")
     weight_decay: Weight = setting(0.0, "decoupled weight decay")
