@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vqtool.core.config import ClassicConfig, OptimConfig
 from vqtool.core.tokenizers.classic import VQVAE
 from vqtool.training.adamw import FusedAdamW
-from vqtool.training.optimizer import WeightAverage, learning_rate
+from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_rate, restore_optimizer
 from vqtool.training.usage import RunningUsage
 
 SMALL = ClassicConfig(resolution=16, channels=8, channel_multipliers=(1,), num_res_blocks=1, latent_channels=4)
@@ -51,6 +51,17 @@ def test_steps_are_those_of_torchs_plain_adamw_in_any_layout() -> None:
     expected = after(torch.optim.AdamW, *layouts[:1] * 2)
     for mine, grads in product(layouts, repeat=2):
         torch.testing.assert_close(after(FusedAdamW, mine, grads), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_state_of_the_other_kind_is_refused() -> None:
+    wide = nn.Linear(64, 64)
+    optimizers = [build_optimizer(wide, OptimConfig(kind=kind)) for kind in ("adamw", "muon")]
+    for mine, other in product(optimizers, repeat=2):
+        if mine is other:
+            restore_optimizer(mine, other.state_dict())
+        else:
+            with pytest.raises(ValueError, match=r"another optim\.kind"):
+                restore_optimizer(mine, other.state_dict())
 
 
 def test_the_average_follows_the_weights_and_copies_the_codebook_state() -> None:

@@ -35,6 +35,7 @@ CLIP = [
     "model.context_quantizer.of.warmup_steps=1", "eval.metrics=['psnr','psnr_moving']",
 ]  # fmt: skip
 """Added to the tiniest config it trains a clip tokenizer: 4 steps its context, the other 4 its changes."""
+MUON = ["optim.kind=muon", "model.channels=64"]
 
 
 def start(config: Config) -> Session:
@@ -140,11 +141,11 @@ def test_training_lowers_the_loss(tiniest: Tiniest) -> None:
 # Codes are revived and clips changed at every step, so that the generators' states matter too.
 CHANGES = (
     "train.accumulate=2", "model.quantizer.revive_below=0.9",
-    "data.augment.flip=0.5", "data.augment.min_crop=0.5", "data.augment.contrast=0.5",
+    "data.augment.flip=0.5", "data.augment.shift=0.25", "data.augment.min_crop=0.5", "data.augment.contrast=0.5",
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[CHANGES, (*CHANGES, *CLIP)], ids=["frames", "clips"])
+@pytest.fixture(scope="module", params=[CHANGES, (*CHANGES, *CLIP), (*CHANGES, *MUON)], ids=["frames", "clips", "muon"])
 def whole(
     request: pytest.FixtureRequest, tiniest_in: Tiniest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RunFolder, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import assert_never
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,17 @@ def build_optimizer(model: nn.Module, config: OptimConfig) -> FusedAdamW | MuonA
             return MuonAdamW(model, config)
         case _:
             assert_never(config.kind)
+
+
+def restore_optimizer(optimizer: FusedAdamW | MuonAdamW, state: dict[str, Any]) -> None:
+    """Go on from `state`.
+
+    Raises:
+        KeyError, ValueError: it is that of another kind, or of other parameters.
+    """
+    if isinstance(optimizer, MuonAdamW) != ("muon" in state):
+        raise ValueError("it is of another optim.kind")
+    optimizer.load_state_dict(state)
 
 
 def learning_rate(config: OptimConfig, step: int, share_done: float) -> float:

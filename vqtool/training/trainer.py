@@ -18,7 +18,7 @@ from vqtool.core.tokenizers import Reconstruction, Tokenizer
 from vqtool.errors import CheckpointError, VqtoolError
 from vqtool.training.adversary import Adversary
 from vqtool.training.batches import Batches
-from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_rate
+from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_rate, restore_optimizer
 from vqtool.training.stages import StagePlan
 from vqtool.training.usage import RunningUsage
 
@@ -282,7 +282,7 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.average.model.load_state_dict(state["average"])
             self._enter_stage(state["stage"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            restore_optimizer(self.optimizer, state["optimizer"])
             self.batches.restore(state["batches"])
             self.usage.restore(state["usage"])
             self.loss.restore(state.get("loss", {}))
