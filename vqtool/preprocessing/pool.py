@@ -1,6 +1,5 @@
 """Worker processes: results in the order of the tasks, few in flight, none left behind, none trusted to survive."""
 
-import ctypes
 import logging
 import multiprocessing
 import os
@@ -13,6 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from typing import Literal, Protocol, TypeVar
 
+from vqtool.core.memory import keep_freed_memory
 from vqtool.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,6 @@ class Named(Protocol):
 
 Task = TypeVar("Task", bound=Named)
 Result = TypeVar("Result")
-
-KEEP_FREED_BYTES = 1 << 28
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Parameters of glibc's mallopt."""
 
 
 def num_cores() -> int:
@@ -171,11 +167,7 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:
-        # Else every file's frames are new pages to fault in, which takes longer than resizing them.
-        mallopt(M_MMAP_THRESHOLD, KEEP_FREED_BYTES)
-        mallopt(M_TRIM_THRESHOLD, KEEP_FREED_BYTES)
+    keep_freed_memory()
 
 
 def _end_with_parent() -> None:

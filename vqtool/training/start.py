@@ -16,6 +16,7 @@ from vqtool.core.distributed import Processes
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses import TokenizerLoss
 from vqtool.core.losses.video_features import VideoFeatureLoss
+from vqtool.core.memory import keep_freed_memory
 from vqtool.core.metrics import Networks
 from vqtool.core.tokenizers import build_tokenizer
 from vqtool.data.store import FrameStore
@@ -121,6 +122,8 @@ def build(config: Config, device: torch.device, processes: Processes = ALONE) ->
             f"train.batch_size={config.train.batch_size} is that of all {processes.size} processes together and cannot "
             f"be shared equally: set a multiple of {processes.size}"
         )
+    if device.type == "cpu":
+        keep_freed_memory()
     store = FrameStore.open(Path(config.data.store))
     if store.info.size != config.model.resolution:
         raise ConfigError(
