@@ -84,14 +84,13 @@ HALF = [
 ]  # fmt: skip
 """88 tokens a clip: 8x8 for the context, 2 a frame."""
 LPIPS = [
-    "loss.perceptual_weight=1", "train.batch_size=8", "optim.kind=muon", "model.quantizer.usage_decay=0.995",
+    "loss.perceptual_weight=1", "optim.kind=muon", "optim.lr=2.8e-3", "model.quantizer.usage_decay=0.995",
     "model.quantizer.perturb_share=0.1", "model.quantizer.perturb_among=32",
     "data.augment.shift=0.1", "data.augment.min_crop=1",
     "data.augment.brightness=0", "data.augment.contrast=0", "data.augment.saturation=0",
 ]  # fmt: skip
-"""LPIPS costs five times the rest of a step, all of it per frame: smaller batches get further, and Muon's time is little.
-Against learning the scenes by heart near codes help, and shifts, which leave textures sharp; the other augmentation would
-take steps that do not fit."""
+"""LPIPS costs many times the rest of a step, so that Muon's time is little. Against learning the scenes by heart near
+codes help, and shifts, which leave textures sharp; the other augmentation would take steps that do not fit."""
 ROWS: dict[str, Row] = {
     "original": Row("baseline_2d", ORIGINAL, as_published),
     "best": Row("best"),
