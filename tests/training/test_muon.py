@@ -111,6 +111,13 @@ def test_what_is_no_hidden_matrix_takes_adamws_steps() -> None:
     assert same == [True, True, False, True, False, True, True, True]
 
 
+def test_without_a_gradient_nothing_moves() -> None:
+    model = network()
+    before = copy.deepcopy(model)
+    MuonAdamW(model, CONFIG).step()
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before.parameters(), strict=True))
+
+
 def test_the_layout_in_memory_makes_no_difference() -> None:
     layouts = (torch.contiguous_format, torch.channels_last)
 

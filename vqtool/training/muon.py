@@ -15,8 +15,8 @@ from vqtool.training.adamw import adamw, axes_in_memory
 
 MIN_WIDTH = 64
 """Channels on both sides of a matrix between hidden layers: those to and from pixels and codes are narrower."""
-BLOCK_ROWS = 64
-"""Output channels that are made orthogonal to each other at once."""
+BLOCK_ROWS = MIN_WIDTH
+"""Output channels that are made orthogonal at once; no more, so that no block has more rows than columns."""
 MOMENTUM = 0.95
 STEP_SIZE = 0.2
 """Root mean square of a step at learning rate 1: about AdamW's."""
@@ -34,15 +34,15 @@ class MuonAdamW:
     """
 
     def __init__(self, model: nn.Module, config: OptimConfig) -> None:
-        self._matrices = list(hidden_matrices(model))
-        if not self._matrices:
+        matrices = list(hidden_matrices(model))
+        if not matrices:
             raise ConfigError(
                 f'optim.kind = "muon" works on layers of at least {MIN_WIDTH} channels on both sides, and this model '
                 'trains none: set optim.kind = "adamw", or more model.channels'
             )
-        chosen = set(map(id, self._matrices))
+        chosen = set(map(id, matrices))
         self._optimizers = (
-            Muon(self._matrices, config.lr, config.weight_decay),
+            Muon(matrices, config.lr, config.weight_decay),
             adamw((p for p in model.parameters() if id(p) not in chosen), config),
         )
 
@@ -103,6 +103,8 @@ class Muon(torch.optim.Optimizer):
         """Apply the gradient."""
         for group in self.param_groups:
             matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            if not matrices:
+                continue
             if group["weight_decay"]:
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
             pairs: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
