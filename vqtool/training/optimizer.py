@@ -35,7 +35,7 @@ def restore_optimizer(optimizer: FusedAdamW | MuonAdamW, state: dict[str, Any]) 
         KeyError, ValueError: it is that of another kind, or of other parameters.
     """
     if isinstance(optimizer, MuonAdamW) != ("muon" in state):
-        raise ValueError("it is of another optim.kind")
+        raise ValueError("its optimiser is of another optim.kind")
     optimizer.load_state_dict(state)
 
 
