@@ -84,7 +84,8 @@ HALF = [
 ]  # fmt: skip
 """88 tokens a clip: 8x8 for the context, 2 a frame."""
 LPIPS = [
-    "loss.perceptual_weight=1", "optim.kind=muon", "optim.lr=2.8e-3", "model.quantizer.usage_decay=0.995",
+    "loss.perceptual_weight=1", "loss.feature_weight=0.5", "optim.kind=muon", "optim.lr=2.8e-3",
+    "optim.weight_decay=0.5", "model.quantizer.usage_decay=0.995",
     "model.quantizer.perturb_share=0.1", "model.quantizer.perturb_among=32",
     "data.augment.shift=0.1", "data.augment.min_crop=1",
     "data.augment.brightness=0", "data.augment.contrast=0", "data.augment.saturation=0",

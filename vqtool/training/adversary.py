@@ -66,8 +66,8 @@ class Adversary:
         (of_adversary,) = torch.autograd.grad(adversarial, fake_BTCHW)
         weight = self._adaptive_weight(model, fake_BTCHW, of_loss, of_adversary)
         whole = of_loss + self._config.adversarial_weight * weight * of_adversary
-        if loss.quantizer.requires_grad:
-            torch.autograd.backward([fake_BTCHW, loss.quantizer], [whole * scale, loss.quantizer.new_tensor(scale)])
+        if loss.of_codes.requires_grad:
+            torch.autograd.backward([fake_BTCHW, loss.of_codes], [whole * scale, loss.of_codes.new_tensor(scale)])
         else:
             torch.autograd.backward(fake_BTCHW, whole * scale)
         return {"adversarial": adversarial.detach(), "adversary/weight": weight}

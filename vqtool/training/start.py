@@ -15,10 +15,12 @@ from vqtool.core.device import choose_device, choose_precision, describe_device
 from vqtool.core.distributed import Processes
 from vqtool.core.features.lpips import LPIPS
 from vqtool.core.losses import TokenizerLoss
+from vqtool.core.losses.code_features import CodeFeatures
 from vqtool.core.losses.video_features import VideoFeatureLoss
 from vqtool.core.memory import keep_freed_memory
 from vqtool.core.metrics import Networks
-from vqtool.core.tokenizers import build_tokenizer
+from vqtool.core.tokenizers import Tokenizer, build_tokenizer
+from vqtool.core.tokenizers.frame import FrameTokenizer
 from vqtool.data.store import FrameStore
 from vqtool.data.windows import Windows
 from vqtool.errors import ConfigError, RunError
@@ -136,7 +138,7 @@ def build(config: Config, device: torch.device, processes: Processes = ALONE) ->
     features = _video_features(config.loss, networks, processes)
     torch.manual_seed(config.train.seed)
     model = build_tokenizer(config.model)
-    loss = TokenizerLoss(config.loss, lpips, features)
+    loss = TokenizerLoss(config.loss, lpips, features, _code_features(config, model, lpips))
     batches = Batches(windows, config.train.batch_size, config.train.seed, device, config.data.augment, processes)
     precision = choose_precision(config.train.precision, device)
     evaluator = Evaluator(store, config.eval, config.loss, networks, precision, processes)
@@ -162,6 +164,18 @@ def _video_features(config: LossConfig, networks: Networks, processes: Processes
     if not config.has_video_features:
         return None
     return VideoFeatureLoss(networks["i3d"] if "i3d" in networks else load_i3d(), processes=processes)
+
+
+def _code_features(config: Config, model: Tokenizer, lpips: LPIPS | None) -> CodeFeatures | None:
+    """What tells the features of a frame from its codes, where the loss asks for it."""
+    if config.loss.feature_weight == 0 or lpips is None:
+        return None
+    if not isinstance(model, FrameTokenizer):
+        raise ConfigError(
+            "loss.feature_weight needs frames with codes of their own, and those of "
+            f'model.kind = "{config.model.kind}" share some: set loss.feature_weight=0'
+        )
+    return CodeFeatures(model.quantize.code_dim, [len(head) for head in lpips.heads])
 
 
 def _check_same_model(run: RunFolder, config: Config) -> None:

@@ -16,6 +16,7 @@ from vqtool.core.losses import Loss, TokenizerLoss
 from vqtool.core.ranks import of_all_ranks
 from vqtool.core.tokenizers import Reconstruction, Tokenizer
 from vqtool.errors import CheckpointError, VqtoolError
+from vqtool.training.adamw import adamw
 from vqtool.training.adversary import Adversary
 from vqtool.training.batches import Batches
 from vqtool.training.optimizer import WeightAverage, build_optimizer, learning_rate, restore_optimizer
@@ -80,10 +81,14 @@ class Trainer:
         self.plan = StagePlan(model.stages)
         self.model.enter_stage(0)
         self.loss = loss.to(self.device)
+        self._trained = nn.ModuleList([self.model, self.loss])
         self.adversary = adversary
         self.batches = batches
         self.precision = choose_precision(train.precision, self.device)
         self.optimizer = build_optimizer(self.model, optim)
+        # Apart from the model's, for the loss may change on a resume.
+        learns = any(parameter.requires_grad for parameter in self.loss.parameters())
+        self._loss_optimizers = [adamw(self.loss.parameters(), optim)] if learns else []
         self.average = WeightAverage(self.model, optim.ema_decay)
         self.usage = RunningUsage(self.model.codebook_size, self.device, processes)
         self.step = 0
@@ -115,8 +120,9 @@ class Trainer:
         if self.plan.due(self.share_done) > self.model.stage:
             self._enter_next_stage()
         lr = learning_rate(self._optim, self.stage_step, self.stage_progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        for optimizer in (self.optimizer, *self._loss_optimizers):
+            for group in optimizer.param_groups:
+                group["lr"] = lr
         if not self._is_fitted:
             self.model.fit(self.batches.next() for _ in itertools.count())
             self._is_fitted = True
@@ -198,20 +204,22 @@ class Trainer:
     def _average_gradients(self) -> None:
         """The mean over the processes, of which each has the gradient of its slice of the batch."""
         if self.processes.size > 1:
-            self.processes.average_([p.grad for p in self.model.parameters() if p.grad is not None])
+            self.processes.average_([p.grad for p in self._trained.parameters() if p.grad is not None])
 
     def _clip(self) -> Tensor:
         """Clip the gradient; gives its norm before that."""
         limit = self._optim.clip_norm or float("inf")
-        return nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True).double()
+        return nn.utils.clip_grad_norm_(self._trained.parameters(), limit, foreach=True).double()
 
     def _update(self, skip: bool) -> None:
         """Apply the gradient, unless it is to be skipped because it is not finite."""
         if not skip:
-            self.optimizer.step()
+            for optimizer in (self.optimizer, *self._loss_optimizers):
+                optimizer.step()
             self.average.update(self.model, self.stage_step)
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if skip else 0
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in (self.optimizer, *self._loss_optimizers):
+            optimizer.zero_grad(set_to_none=True)
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
             raise self._diverged(
                 f"the gradient was not finite for {MAX_SKIPPED_IN_A_ROW} steps in a row, up to step {self.step + 1}"
@@ -267,6 +275,7 @@ class Trainer:
             "batches": self.batches.state(),
             "usage": self.usage.state(),
             "loss": self.loss.state(),
+            "loss_optimizers": [optimizer.state_dict() for optimizer in self._loss_optimizers],
             "adversary": self.adversary.state() if self.adversary else None,
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
@@ -286,6 +295,8 @@ class Trainer:
             self.batches.restore(state["batches"])
             self.usage.restore(state["usage"])
             self.loss.restore(state.get("loss", {}))
+            for optimizer, kept in zip(self._loss_optimizers, state.get("loss_optimizers", []), strict=False):
+                optimizer.load_state_dict(kept)
             if self.adversary and state.get("adversary"):
                 self.adversary.restore(state["adversary"])
             self.step, self.seconds = state["step"], state["seconds"]

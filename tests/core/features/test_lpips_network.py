@@ -144,7 +144,7 @@ def test_images_under_16_pixels_and_unequal_shapes_are_errors(random_lpips: LPIP
 def test_perceptual_loss_is_the_mean_over_clips_and_frames(random_lpips: LPIPS) -> None:
     real, fake = pair(6, 16)
     clips = real.view(2, 3, 3, 16, 16), fake.view(2, 3, 3, 16, 16)
-    torch.testing.assert_close(PerceptualLoss(random_lpips)(*clips), random_lpips(real, fake).mean())
+    torch.testing.assert_close(PerceptualLoss(random_lpips)(*clips)["perceptual"], random_lpips(real, fake).mean())
 
 
 def test_from_file_loads_what_was_saved_and_draws_no_random_numbers(random_lpips: LPIPS, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class LossConfig(Section):
     motion_weight: Weight = setting(0.0, "extra weight of pixels that move, for a tokenizer that tells which do")
     perceptual_weight: Weight = setting(1.0, "weight of LPIPS (VGG16, v0.1)")
     perceptual_start: Share = setting(0.0, "share of the run after which LPIPS takes part")
+    feature_weight: Weight = setting(0.0, "weight of telling LPIPS' features of a frame from its codes, beside LPIPS")
     codebook_weight: Weight = setting(1.0, "weight of the quantizer's codebook and commitment losses")
     fvd_mean_weight: Weight = setting(0.0, "weight of the distance of mean I3D logits; needs clips of 9 frames")
     fvd_cov_weight: Weight = setting(0.0, "weight of the distance of their covariances")
@@ -41,6 +42,15 @@ class LossConfig(Section):
     def has_video_features(self) -> bool:
         """Whether I3D is needed."""
         return self.fvd_mean_weight > 0 or self.fvd_cov_weight > 0
+
+    @model_validator(mode="after")
+    def _features_are_those_of_lpips(self) -> "LossConfig":
+        if self.feature_weight > 0 and self.perceptual_weight == 0:
+            raise ValueError(
+                f"feature_weight {self.feature_weight} is of the features that LPIPS compares: "
+                "set perceptual_weight above 0 too, or feature_weight to 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _tokenizer_sees_the_discriminator(self) -> "LossConfig":

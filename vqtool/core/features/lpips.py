@@ -62,7 +62,11 @@ class LPIPS(nn.Module):
         return super().train(False)
 
     def forward(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> Tensor:
-        """The distance of each pair of images, (N,) fp32, lower is closer; pixels are in [-1, 1].
+        """The distance of each pair of images, (N,) fp32, lower is closer; see `pair_features`."""
+        return self.distances(*self.pair_features(real_NCHW, fake_NCHW))
+
+    def pair_features(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The `features` of both; pixels are in [-1, 1].
 
         The gradient goes to `fake_NCHW` where it asks for one; `real_NCHW` is a constant.
 
@@ -75,7 +79,13 @@ class LPIPS(nn.Module):
         height, width = real_NCHW.shape[-2:]
         if min(height, width) < MIN_SIZE:
             raise ConfigError(f"LPIPS needs frames of at least {MIN_SIZE} x {MIN_SIZE} pixels (got {height} x {width})")
-        return self.distances(*self._both_features(real_NCHW.detach(), fake_NCHW))
+        real_NCHW = real_NCHW.detach()
+        if torch.is_grad_enabled() and fake_NCHW.requires_grad:
+            with torch.no_grad():
+                real_features = self.features(real_NCHW)
+            return real_features, self.features(fake_NCHW)
+        both = [features.chunk(2) for features in self.features(torch.cat([real_NCHW, fake_NCHW]))]
+        return [real for real, _ in both], [fake for _, fake in both]
 
     def features(self, frames_NCHW: Tensor) -> list[Tensor]:
         """What `distances` compares, of images in [-1, 1] of at least 16 x 16 pixels: a map (N, C, h, w) a block."""
@@ -91,14 +101,6 @@ class LPIPS(nn.Module):
                 for real, fake, head in zip(real_features, fake_features, self.heads, strict=True)
             ]
         return torch.stack(distances).sum(dim=0)
-
-    def _both_features(self, real_NCHW: Tensor, fake_NCHW: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        if torch.is_grad_enabled() and fake_NCHW.requires_grad:
-            with torch.no_grad():
-                real_features = self.features(real_NCHW)
-            return real_features, self.features(fake_NCHW)
-        both = [features.chunk(2) for features in self.features(torch.cat([real_NCHW, fake_NCHW]))]
-        return [real for real, _ in both], [fake for _, fake in both]
 
 
 class _UnitDistance(torch.autograd.Function):

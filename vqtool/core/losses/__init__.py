@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vqtool.core.config import LossConfig
 from vqtool.core.features.lpips import LPIPS
+from vqtool.core.losses.code_features import CodeFeatures
 from vqtool.core.losses.perceptual import PerceptualLoss
 from vqtool.core.losses.reconstruction import pixel_distances
 from vqtool.core.losses.video_features import VideoFeatureLoss
@@ -18,11 +19,11 @@ from vqtool.core.tokenizers import Reconstruction
 class Loss:
     """`total` is minimised; `parts` are the unweighted terms by name, detached, for the log.
 
-    `quantizer` is the share of the total that is not of the reconstructed frames.
+    `of_codes` is the share of the total that is not of the reconstructed frames.
     """
 
     total: Tensor
-    quantizer: Tensor
+    of_codes: Tensor
     parts: dict[str, Tensor]
 
 
@@ -32,14 +33,22 @@ class TokenizerLoss(nn.Module):
     Esser et al. 2021, eq. 4; the adversarial loss stands beside it, for it needs a second optimiser.
     """
 
-    def __init__(self, config: LossConfig, lpips: LPIPS | None, video_features: VideoFeatureLoss | None = None) -> None:
+    def __init__(
+        self,
+        config: LossConfig,
+        lpips: LPIPS | None,
+        video_features: VideoFeatureLoss | None = None,
+        code_features: CodeFeatures | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         if (config.perceptual_weight > 0) != (lpips is not None):
             raise ValueError("LPIPS is needed exactly where loss.perceptual_weight > 0")
         if config.has_video_features != (video_features is not None):
             raise ValueError("I3D is needed exactly where loss.fvd_mean_weight or loss.fvd_cov_weight > 0")
-        self.perceptual = PerceptualLoss(lpips) if lpips is not None else None
+        if (config.feature_weight > 0) != (code_features is not None):
+            raise ValueError("what tells features from codes is needed exactly where loss.feature_weight > 0")
+        self.perceptual = PerceptualLoss(lpips, code_features) if lpips is not None else None
         self.video_features = video_features
 
     def forward(self, frames_BTCHW: Tensor, result: Reconstruction, share_done: float = 1.0) -> Loss:
@@ -50,8 +59,8 @@ class TokenizerLoss(nn.Module):
         target_BTCHW = frames_BTCHW if result.target_BTCHW is None else result.target_BTCHW
         distances_BTCHW = pixel_distances(target_BTCHW, result.frames_BTCHW, self.config.pixel_kind)
         pixel = distances_BTCHW.mean()
-        quantizer = self.config.codebook_weight * result.quantizer_loss
-        total = self.config.pixel_weight * pixel + quantizer
+        of_codes = self.config.codebook_weight * result.quantizer_loss
+        total = self.config.pixel_weight * pixel
         parts = {"pixel": pixel.detach(), **result.quantizer_parts}
         if self.config.motion_weight and result.moving_BTHW is not None:
             # What moving pixels add to the plain mean at an extra weight of 1: the loss is the mean of weight x
@@ -60,9 +69,11 @@ class TokenizerLoss(nn.Module):
             total = total + self.config.pixel_weight * self.config.motion_weight * motion
             parts["motion"] = motion.detach()
         if self.perceptual is not None and share_done >= self.config.perceptual_start:
-            perceptual = self.perceptual(target_BTCHW, result.frames_BTCHW)
-            total = total + self.config.perceptual_weight * perceptual
-            parts["perceptual"] = perceptual.detach()
+            losses = self.perceptual(target_BTCHW, result.frames_BTCHW, result.codes_NCHW)
+            total = total + self.config.perceptual_weight * losses["perceptual"]
+            if "features" in losses:
+                of_codes = of_codes + self.config.feature_weight * losses["features"]
+            parts |= {name: loss.detach() for name, loss in losses.items()}
         # A target of its own is pictures, or some frames in any order: no clip.
         if self.video_features is not None and result.target_BTCHW is None:
             weights = {"fvd_mean": self.config.fvd_mean_weight, "fvd_cov": self.config.fvd_cov_weight}
@@ -71,13 +82,22 @@ class TokenizerLoss(nn.Module):
                 if weight:
                     total = total + weight * distances[name]
                     parts[name] = distances[name].detach()
-        return Loss(total, quantizer, {"total": total.detach(), **parts})
+        total = total + of_codes
+        return Loss(total, of_codes, {"total": total.detach(), **parts})
 
     def state(self) -> dict[str, Any]:
-        """What a resume needs: the running moments of video features, where they are used."""
-        return {} if self.video_features is None else {"moments": self.video_features.moments.state_dict()}
+        """What a resume needs: running moments of video features and what is trained along, where they are used."""
+        return {name: part.state_dict() for name, part in self._with_state().items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`; what is new in the loss since then starts afresh."""
-        if self.video_features is not None and "moments" in state:
-            self.video_features.moments.load_state_dict(state["moments"])
+        for name, part in self._with_state().items():
+            if name in state:
+                part.load_state_dict(state[name])
+
+    def _with_state(self) -> dict[str, nn.Module]:
+        parts: dict[str, nn.Module | None] = {
+            "moments": self.video_features.moments if self.video_features is not None else None,
+            "code_features": self.perceptual.code_features if self.perceptual is not None else None,
+        }
+        return {name: part for name, part in parts.items() if part is not None}

@@ -57,6 +57,7 @@ class Reconstruction:
     part of the frames, or with pictures made of them.
     context_BTCHW: what each frame would be from its context alone; None where there is none.
     moving_BTHW: which pixels of the target move, as training weighs them; None where it does not tell.
+    codes_NCHW: what a frame was decoded from, (B x T, D, h, w); None where frames share codes.
     """
 
     frames_BTCHW: Tensor
@@ -67,6 +68,7 @@ class Reconstruction:
     target_BTCHW: Tensor | None = None
     context_BTCHW: Tensor | None = None
     moving_BTHW: Tensor | None = None
+    codes_NCHW: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class FrameTokenizer(Tokenizer):
         if not quantized:
             zero = latents_NCHW.new_zeros((), dtype=torch.float32)
             seen_NCHW = self.quantize.unquantized(latents_NCHW)
-            return Reconstruction(self._decode(seen_NCHW, num_frames), None, zero, {}, zero.long())
+            decoded_BTCHW = self._decode(seen_NCHW, num_frames)
+            return Reconstruction(decoded_BTCHW, None, zero, {}, zero.long(), codes_NCHW=seen_NCHW)
         result = self.quantize(latents_NCHW)
         return Reconstruction(
             frames_BTCHW=self._decode(result.codes_NCHW, num_frames),
@@ -61,6 +62,7 @@ class FrameTokenizer(Tokenizer):
             quantizer_loss=result.loss,
             quantizer_parts=result.parts,
             num_revived=result.num_revived,
+            codes_NCHW=result.codes_NCHW,
         )
 
     def encode_latents(self, frames_BTCHW: Tensor) -> Tensor:
